@@ -1,0 +1,71 @@
+#pragma once
+// The store: one directory with everything that dlc keeps (docs/engine.md, "Store"). Opening takes a shared lock and
+// creates what is missing; a newer format is refused.
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/blobs.h"
+#include "store/layers.h"
+#include "store/records.h"
+
+namespace dlc::store {
+
+/// Exclusive ownership of one step's key across processes; released by the destructor.
+class StepLock {
+ public:
+  StepLock(StepLock&&) noexcept = default;
+  explicit StepLock(UniqueFd fd) : fd_(std::move(fd)) {}
+
+ private:
+  UniqueFd fd_;
+};
+
+struct CheckFinding {
+  std::string what;    ///< the object
+  std::string problem;
+};
+
+struct Usage {
+  std::uint64_t blobs = 0, snapshots = 0, indexes = 0, database = 0, reclaimable = 0;  ///< bytes
+};
+
+struct GcResult {
+  std::uint64_t bytes = 0;
+  std::uint64_t blobs = 0, snapshots = 0;
+};
+
+class Store {
+ public:
+  /// `directory` is created (0700) where missing. Errors: denied, exhausted, unsupported (newer format, network file
+  /// system), each with a hint.
+  [[nodiscard]] static std::unique_ptr<Store> open(const std::filesystem::path& directory);
+  /// --store over DLC_STORE over configuration over /var/lib/dlc (root) or $XDG_DATA_HOME/dlc.
+  [[nodiscard]] static std::filesystem::path default_directory();
+  ~Store();
+
+  [[nodiscard]] const std::filesystem::path& directory() const noexcept;
+  [[nodiscard]] BlobStore& blobs() noexcept;
+  [[nodiscard]] Layers& layers() noexcept;
+  [[nodiscard]] Records& records() noexcept;
+  /// A new empty directory below tmp/ that the next start removes should this process die.
+  [[nodiscard]] std::filesystem::path make_temporary_directory();
+
+  /// Blocks until the key is ours. `on_wait` is called once with a description of the holder if another process has it.
+  [[nodiscard]] StepLock lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait);
+
+  [[nodiscard]] std::vector<CheckFinding> check(bool contents);
+  [[nodiscard]] Usage usage();
+  /// Removes what no tag (and no recorded step younger than `keep_seconds`) needs; never what a live run may use.
+  GcResult gc(std::int64_t keep_seconds, bool dry_run);
+
+ private:
+  Store();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dlc::store

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Prints what this image holds: framework, Python, operating system, packages. Sends nothing anywhere.
+
+    deep_learning_container.py           a table
+    deep_learning_container.py --json    the same as one JSON object
+    deep_learning_container.py --framework mxnet --framework-version 1.9.1 --container-type training
+                                         checks these; exit status 1 and a message where one differs
+"""
+import argparse
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+
+FRAMEWORKS = ("mxnet", "tensorflow", "tensorflow-cpu", "torch")
+
+
+def operating_system():
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
+    except OSError:
+        return "unknown"
+
+
+def image_information():
+    packages = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    framework = next((name for name in FRAMEWORKS if name in packages), None)
+    return {
+        "framework": framework,
+        "framework_version": packages.get(framework),
+        "container_type": os.environ.get("DLC_CONTAINER_TYPE"),
+        "python": platform.python_version(),
+        "architecture": platform.machine(),
+        "operating_system": operating_system(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+    }
+
+
+def differences(information, expected):
+    """The expected values (None: not asked) that this image does not have, one line each."""
+    found = []
+    for key, value in expected.items():
+        if value is not None and value != information[key]:
+            found.append(f"{key} is {information[key]}, not {value}")
+    return found
+
+
+def print_table(information):
+    for key in ("framework", "framework_version", "container_type", "python", "architecture", "operating_system"):
+        print(f"{key:18}{information[key] or '-'}")
+    print("packages")
+    for name, version in information["packages"].items():
+        print(f"  {name:24}{version}")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="what this image holds")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--framework")
+    parser.add_argument("--framework-version")
+    parser.add_argument("--container-type")
+    options = parser.parse_args(arguments)
+    information = image_information()
+    expected = {
+        "framework": options.framework,
+        "framework_version": options.framework_version,
+        "container_type": options.container_type,
+    }
+    wrong = differences(information, expected)
+    if wrong:
+        print("\n".join(f"deep_learning_container.py: {line}" for line in wrong), file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(information, indent=2))
+    else:
+        print_table(information)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Entrypoint of the inference images: threads for the CPUs at hand, then the command itself. exec keeps the process id,
+# so that signals reach the server and its exit status is the container's; "$@" keeps quoting.
+set -eu
+. /usr/local/lib/dlc/cpu_threads.sh
+: "${OMP_NUM_THREADS:=$(cpu_threads)}"
+# A server answers one request after the other in each worker: idle OpenMP threads should sleep, not spin.
+: "${OMP_WAIT_POLICY:=PASSIVE}"
+export OMP_NUM_THREADS OMP_WAIT_POLICY
+if [ "$#" -eq 0 ]; then set -- python3; fi
+exec "$@"

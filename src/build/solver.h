@@ -1,0 +1,70 @@
+#pragma once
+// Runs a build graph: finds what is known by key, runs the rest in parallel, and assembles the images. One solver run
+// serves all targets of a plan; equal vertices run once; a failed vertex fails only the targets that need it.
+// docs/engine.md, "Keys", "Running a step".
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/events.h"
+#include "build/graph.h"
+#include "codec/compression.h"
+#include "sandbox/container.h"
+#include "store/store.h"
+
+namespace dlc::build {
+
+/// A secret offered by the user. Its value enters no key, layer, log or other process's environment.
+struct Secret {
+  std::string file;                  ///< host path, or empty
+  std::optional<std::string> value;  ///< from the environment
+};
+
+struct SolveOptions {
+  unsigned jobs = 0;                 ///< steps at once; 0: as many as there are cores
+  sandbox::Runtime runtime;
+  sandbox::HostCerts host_certs = sandbox::HostCerts::env;
+  codec::CompressionOptions compression;
+  std::map<std::string, Secret> secrets;
+  std::map<std::string, std::string> ssh;  ///< id -> agent socket
+  bool network_none = false;         ///< the default network of RUN is none
+  /// Called with the failed vertex's file system while it still exists (`--on-failure shell`).
+  std::function<void(const sandbox::ContainerSpec&)> on_failure;
+};
+
+struct StepCount {
+  unsigned run = 0;
+  unsigned cached = 0;
+};
+
+/// What became of one target.
+struct TargetResult {
+  std::optional<Error> error;        ///< set: the target failed, at `failed_vertex`
+  std::optional<VertexId> failed_vertex;
+  oci::Descriptor manifest;          ///< with size and media type; its blob and all it names are in the store
+  Digest config;
+  std::vector<store::Layer> layers;  ///< lowest first
+  StepCount steps;                   ///< of this target's vertices (RUN, COPY, ADD, WORKDIR)
+  std::vector<VertexId> ran;         ///< vertices that ran, in order
+  double seconds = 0;                ///< from the start of the solve to this target's end
+};
+
+/// Must be called in a process that entered the private mount namespace (sandbox/overlay.h). `on_done` is called from
+/// the calling thread as each target ends. `image_activities` gives the event parent of each target's own steps. On a
+/// stop request running steps are killed, finished ones stay known, and the targets not done carry Error(cancelled).
+[[nodiscard]] std::vector<TargetResult> solve(const Graph& graph, std::span<const ImageTarget> targets,
+                                              store::Store& store, EventBus& bus, const SolveOptions& options,
+                                              std::stop_token stop, std::span<const ActivityId> image_activities,
+                                              const std::function<void(std::size_t, const TargetResult&)>& on_done);
+
+/// How many of a target's steps are known without running anything, for `dlc plan`.
+[[nodiscard]] std::vector<StepCount> probe(const Graph& graph, std::span<const ImageTarget> targets,
+                                           store::Store& store);
+
+}  // namespace dlc::build

@@ -33,9 +33,14 @@ struct Platform {
   auto operator<=>(const Platform&) const = default;
 };
 
-/// "linux/arm64/v8". Throws Error(invalid) naming the text. A bare architecture means linux.
+/// "linux/arm64", "linux/arm/v7". Throws Error(invalid) naming the text. A bare architecture means linux. Other
+/// spellings are made Go's as containerd does: x86_64 is amd64, aarch64 and arm64/v8 are arm64, arm is arm/v7.
 [[nodiscard]] Platform parse_platform(std::string_view text);
 [[nodiscard]] std::string to_string(const Platform& platform);
+/// The same platform in its usual spelling (see `parse_platform`).
+[[nodiscard]] Platform normalized(Platform platform);
+/// Whether a program for `offered` runs where `wanted` is asked for, spelling aside.
+[[nodiscard]] bool same_platform(const Platform& offered, const Platform& wanted);
 /// The platform of this machine.
 [[nodiscard]] Platform host_platform();
 
@@ -102,6 +107,13 @@ struct Index {
   std::map<std::string, std::string> annotations;
 };
 
+[[nodiscard]] bool is_manifest_type(std::string_view media_type) noexcept;  ///< OCI's or Docker's
+[[nodiscard]] bool is_index_type(std::string_view media_type) noexcept;     ///< OCI's or Docker's
+/// A layer we can unpack: tar, plain, gzip or zstd, also the "nondistributable" and "foreign" ones.
+[[nodiscard]] bool is_layer_type(std::string_view media_type) noexcept;
+/// Layers whose bytes the registry need not hold.
+[[nodiscard]] bool is_foreign_layer_type(std::string_view media_type) noexcept;
+
 /// JSON with sorted, fixed member order: equal values give equal bytes. Parsers throw Error(invalid) that says what is
 /// wrong and bound depth and size; a document with both "layers" and "manifests" is refused (CVE-2021-41190).
 [[nodiscard]] std::string to_json(const ImageConfig& config);
@@ -111,10 +123,25 @@ struct Index {
 [[nodiscard]] Manifest parse_manifest(std::string_view json);
 [[nodiscard]] Index parse_index(std::string_view json);
 
+/// What a document says it is; used where a registry or layout hands over bytes of either kind.
+enum class DocumentKind { manifest, index };
+/// Throws Error(invalid) for anything else, Error(unsupported) for Docker's schema 1.
+[[nodiscard]] DocumentKind document_kind(std::string_view json);
+
+/// The parts of an image must agree: as many layers as diff ids, each of a layer type, no zero digest. Throws
+/// Error(invalid) that says which one does not.
+void check_image(const Manifest& manifest, const ImageConfig& config);
+/// Whether `history` accounts for each layer (an empty history does not).
+[[nodiscard]] bool history_is_complete(const ImageConfig& config) noexcept;
+/// Adds plain entries where layers have none, and marks surplus ones as empty, so that a child's history is in step.
+void complete_history(ImageConfig& config);
+
 /// chain id of a layer over its parent's (image-spec config.md, "Layer ChainID"); `parent` zero for the lowest.
 [[nodiscard]] Digest chain_id(const Digest& parent, const Digest& diff_id);
 
 /// "2020-01-01T00:00:00Z" of seconds (and nanoseconds) since the epoch.
 [[nodiscard]] std::string rfc3339(std::int64_t seconds, std::uint32_t nanoseconds = 0);
+/// Seconds since the epoch, or nullopt where the text is no RFC 3339 time.
+[[nodiscard]] std::optional<std::int64_t> parse_rfc3339(std::string_view text) noexcept;
 
 }  // namespace dlc::oci

@@ -15,11 +15,15 @@ struct Reference {
   std::string tag;       ///< empty where only a digest was given; "latest" where neither was
   std::optional<codec::Digest> digest;
 
-  [[nodiscard]] std::string str() const;        ///< full form
-  [[nodiscard]] std::string familiar() const;   ///< short form: "debian:latest"
+  [[nodiscard]] std::string str() const;         ///< full form
+  [[nodiscard]] std::string familiar() const;    ///< short form: "debian:latest"
+  [[nodiscard]] std::string repository() const;  ///< registry and path, without tag and digest
 };
 
 /// Throws Error(invalid) with Docker's words ("invalid reference format", "repository name must be lowercase").
 [[nodiscard]] Reference parse_reference(std::string_view text);
+
+/// Whether `text` is a tag: [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}.
+[[nodiscard]] bool is_tag(std::string_view text) noexcept;
 
 }  // namespace dlc::oci

@@ -1,0 +1,84 @@
+"""What must hold in every image."""
+import json
+import signal
+import subprocess
+import time
+
+CACHES = """
+import glob, os
+found = [p for p in ("/root/.cache", "/root/.bash_history", "/root/.viminfo", "/var/log/dpkg.log",
+                     "/var/cache/ldconfig/aux-cache") if os.path.exists(p)]
+for pattern in ("/tmp/*", "/var/tmp/*", "/var/lib/apt/lists/*_*", "/var/cache/apt/*.bin",
+                "/var/cache/apt/archives/*.deb", "/var/log/apt/*"):
+    found += glob.glob(pattern)
+print(found)
+"""
+
+STALE_BYTECODE = """
+import importlib.util, pathlib, sys
+stale = []
+for root in [p for p in sys.path if p]:
+    for pyc in pathlib.Path(root).rglob("__pycache__/*." + sys.implementation.cache_tag + ".pyc"):
+        head = pyc.read_bytes()[:16]
+        flags = int.from_bytes(head[4:8], "little")
+        source = pathlib.Path(importlib.util.source_from_cache(str(pyc)))
+        if not source.exists():
+            stale.append(str(pyc))
+        elif flags & 1:
+            if head[8:16] != importlib.util.source_hash(source.read_bytes()):
+                stale.append(str(pyc))
+        elif int.from_bytes(head[8:12], "little") != int(source.stat().st_mtime) & 0xFFFFFFFF:
+            stale.append(str(pyc))
+print(sorted(set(stale))[:10])
+"""
+
+
+def test_pip_check(container):
+    assert container.run("python3", "-m", "pip", "check").stdout == "No broken requirements found.\n"
+
+
+def test_no_caches(container):
+    assert container.run("python3", "-c", CACHES).stdout.splitlines()[-1] == "[]"
+
+
+def test_bytecode_is_valid(container):
+    assert container.run("python3", "-c", STALE_BYTECODE).stdout.splitlines()[-1] == "[]"
+
+
+def test_no_trace_of_the_builder(container):
+    done = container.run("sh", "-c", "ls /usr/local/share/ca-certificates; cat /etc/machine-id 2>/dev/null || true")
+    assert done.stdout.strip() == ""
+
+
+def test_entrypoint_keeps_quoting(container):
+    done = container.run("printf", "%s|", "a b", "", "$HOME", "'\"")
+    assert done.stdout == "a b||$HOME|'\"|"
+
+
+def test_exit_status_is_passed_on(container):
+    container.run("sh", "-c", "exit 41", status=41)
+
+
+def test_signals_reach_the_program(container):
+    script = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(43)); print('ready', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        container.command("python3", "-c", script), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 43
+    assert time.monotonic() - started < 5
+
+
+def test_threads_are_set(container):
+    assert int(container.run("sh", "-c", "echo $OMP_NUM_THREADS").stdout) >= 1
+    assert container.run("sh", "-c", "echo $OMP_NUM_THREADS", options=("-e", "OMP_NUM_THREADS=3")).stdout == "3\n"
+
+
+def test_image_information(container):
+    information = json.loads(container.run("deep_learning_container.py", "--json").stdout)
+    assert information["framework"] in container.image
+    assert information["framework_version"] in container.image
+    assert information["container_type"] in container.image
+    container.run("deep_learning_container.py", "--framework", "none", status=1)

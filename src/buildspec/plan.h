@@ -37,9 +37,10 @@ struct ResolveOptions {
 
 /// One file or directory of an image's build context.
 struct ContextEntry {
-  std::string source;  ///< as written: relative to the image's `root`
-  std::string path;    ///< relative to the repository root, normalized; may not exist
-  std::string target;  ///< path in the context
+  std::string source;       ///< as written: relative to the image's `root`
+  std::string path;         ///< relative to the repository root, normalized; may not exist
+  std::string target;       ///< path in the context
+  bool downloaded = false;  ///< not in the repository: one of the image's `downloads`
   SourceLocation where;
 };
 

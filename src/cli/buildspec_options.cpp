@@ -1,0 +1,82 @@
+#include "cli/buildspec_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+
+#include "base/files.h"
+
+namespace dlc::cli {
+
+namespace {
+
+CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<std::string>& values,
+                      const std::string& help) {
+  return app.add_option(names, values, help)->delimiter(',')->allow_extra_args(false)->type_name("LIST");
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t start = 0; start < text.size();) {
+    const auto end = std::min(text.find('\n', start), text.size());
+    auto line = text.substr(start, end - start);
+    line.erase(line.find_last_not_of("\r ") + 1);
+    if (!line.empty()) {
+      lines.push_back(std::move(line));
+    }
+    start = end + 1;
+  }
+  return lines;
+}
+
+}  // namespace
+
+void add_buildspec_options(CLI::App& app, BuildspecOptions& options) {
+  auto& resolve = options.resolve;
+  app.add_option("--buildspec", resolve.buildspecs, "buildspec file; may repeat (default: every */buildspec*.yml)")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_option("--framework", resolve.framework, "only this framework (default: each file's own)")->type_name("NAME");
+  add_list(app, "--image_types,--image-types", resolve.image_types, "training,inference (default: all)");
+  add_list(app, "--device_types,--device-types", resolve.device_types, "cpu,gpu,... (default: all)");
+  add_list(app, "--py_versions,--py-versions", resolve.py_versions, "py2,py3,py36 (default: all)");
+  app.add_option("--changed-files,--changed_files", options.changed_files,
+                 "paths that a pull request changes, one a line: choose what they concern (BUILD_CONTEXT=PR)")
+      ->type_name("FILE");
+}
+
+void BuildspecOptions::finish() {
+  for (auto* values : {&resolve.image_types, &resolve.device_types, &resolve.py_versions}) {
+    std::erase(*values, "");
+  }
+  resolve.environment = buildspec::process_environment();
+  resolve.now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  if (!changed_files.empty()) {
+    constexpr std::uint64_t kLimit = 16 << 20;
+    resolve.changed_files = lines_of(read_file(changed_files, kLimit));
+  }
+}
+
+std::string count(int number, const std::string& noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
+void print(const Diagnostics& diagnostics, const std::string& outcome) {
+  std::string text;
+  for (const auto& diagnostic : diagnostics.all()) {
+    text += render(diagnostic);
+  }
+  if (diagnostics.errors() > 0) {
+    text += count(diagnostics.errors(), "error");
+    if (diagnostics.warnings() > 0) {
+      text += ", " + count(diagnostics.warnings(), "warning");
+    }
+    text += "; " + outcome + "\n";
+  }
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+}  // namespace dlc::cli

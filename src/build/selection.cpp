@@ -1,0 +1,116 @@
+#include "build/selection.h"
+
+#include "base/error.h"
+#include "build/context_tree.h"
+#include "dockerfile/ignore.h"
+
+namespace dlc::build {
+
+namespace {
+
+bool has_wildcard(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
+
+std::string unescape(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) {
+      ++i;
+    }
+    result += text[i];
+  }
+  return result;
+}
+
+/// All paths that match the components of `pattern` from `at` on, below `base` (whose links are resolved).
+void expand(const Tree& tree, const std::string& matched, std::string_view rest, std::vector<std::string>& found) {
+  const auto slash = rest.find('/');
+  const auto part = rest.substr(0, slash);
+  const auto after = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+  const auto resolved = resolve(tree, matched, Missing::fail);
+  if (!resolved) {
+    return;
+  }
+  const auto node = tree.lstat(*resolved);
+  if (!node || node->type != Node::Type::directory) {
+    return;
+  }
+  if (!has_wildcard(part)) {
+    const auto child = join(matched, part);
+    if (after.empty()) {
+      if (tree.lstat(join(*resolved, part))) {
+        found.push_back(child);
+      }
+    } else {
+      expand(tree, child, after, found);
+    }
+    return;
+  }
+  const bool literal = part.find_first_of("*?[") == std::string_view::npos;
+  for (const auto& name : tree.list(*resolved)) {
+    if (literal ? unescape(part) != name : !dockerfile::glob_match(part, name)) {
+      continue;
+    }
+    if (after.empty()) {
+      found.push_back(join(matched, name));
+    } else {
+      expand(tree, join(matched, name), after, found);
+    }
+  }
+}
+
+Error not_found(const Tree& tree, const std::string& path) {
+  Error error(ErrorKind::not_found,
+              "failed to calculate checksum of ref: \"/" + path + "\": not found");
+  if (const auto* context = dynamic_cast<const ContextTree*>(&tree); context != nullptr && context->is_ignored(path)) {
+    error.hint("it exists, but .dockerignore leaves it out");
+  }
+  return error;
+}
+
+/// "a/b/./c/d": what is behind the pivot "/./" is kept below the destination.
+std::string pivot_parent(std::string_view written, std::string_view matched) {
+  const auto pivot = written.find("/./");
+  if (pivot == std::string_view::npos) {
+    return std::string(parent_path(matched));
+  }
+  const auto skipped = clean_relative(written.substr(0, pivot));
+  const auto parent = parent_path(matched);
+  return parent.size() <= skipped.size() ? "" : std::string(parent.substr(skipped.size() + (skipped.empty() ? 0 : 1)));
+}
+
+}  // namespace
+
+std::vector<Selected> select(const Tree& tree, const CopySource& source, bool parents) {
+  const auto pattern = clean_relative(source.path);
+  std::vector<std::string> matches;
+  if (pattern.empty() || !has_wildcard(pattern)) {
+    matches.push_back(pattern);
+  } else {
+    if (!dockerfile::glob_is_valid(pattern)) {
+      throw Error(ErrorKind::invalid, "syntax error in pattern: " + source.path);
+    }
+    expand(tree, "", pattern, matches);
+    if (matches.empty()) {
+      throw Error(ErrorKind::not_found, "no source files matched the pattern \"" + source.path + "\"")
+          .hint("wildcards never match a \"/\"; paths are relative to the context");
+    }
+  }
+  std::vector<Selected> selected;
+  for (const auto& match : matches) {
+    const auto path = resolve(tree, match, Missing::fail);
+    if (!path && has_wildcard(pattern)) {
+      continue;  // a dangling link that only a wildcard named
+    }
+    const auto node = path ? tree.lstat(*path) : std::nullopt;
+    if (!node) {
+      throw not_found(tree, match);
+    }
+    selected.push_back({.path = *path,
+                        .name = match,
+                        .parent = parents ? pivot_parent(source.path, match) : std::string(),
+                        .node = *node});
+  }
+  return selected;
+}
+
+}  // namespace dlc::build

@@ -1,0 +1,54 @@
+#pragma once
+// Executing one vertex: RUN, COPY/ADD and WORKDIR each make a layer over their parent file system.
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/events.h"
+#include "base/files.h"
+#include "build/graph.h"
+#include "build/solver.h"
+#include "build/tree.h"
+#include "sandbox/overlay.h"
+#include "store/store.h"
+
+namespace dlc::build {
+
+/// What a vertex yields: a file system (by chain id; zero is the empty one) or a tree of files on the host.
+struct Value {
+  std::optional<Digest> chain;
+  std::shared_ptr<const Tree> tree;
+};
+
+/// Everything that a step needs; lives as long as the step.
+struct StepContext {
+  store::Store& store;
+  const SolveOptions& options;
+  const Vertex& vertex;
+  std::vector<Value> inputs;  ///< unpacked and ready
+  Activity& activity;
+  std::stop_token stop;
+};
+
+/// A read-only view of a file system while a step takes files from it.
+class MountedChain {
+ public:
+  /// The chain must be unpacked; zero gives an empty directory.
+  MountedChain(store::Store& store, const Digest& chain);
+  [[nodiscard]] std::filesystem::path path() const;
+
+ private:
+  std::optional<TemporaryDirectory> empty_;
+  std::optional<sandbox::OverlayMount> overlay_;
+};
+
+/// Each returns the new layer; a failure leaves nothing behind. Throws Error with the instruction's place.
+[[nodiscard]] store::Layer run_step(const StepContext& context, const RunOp& op);
+[[nodiscard]] store::Layer copy_step(const StepContext& context, const CopyOp& op);
+[[nodiscard]] store::Layer make_directory_step(const StepContext& context, const MakeDirectoryOp& op);
+
+/// The options with which every step's layer is committed.
+[[nodiscard]] store::CommitOptions commit_options(const StepContext& context);
+
+}  // namespace dlc::build

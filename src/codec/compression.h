@@ -1,6 +1,7 @@
 #pragma once
 // gzip and zstd as filters of a byte stream. Output is a function of the input alone: fixed 1 MiB blocks whatever the
-// number of threads, one gzip member (mtime 0, OS 255), fixed engine and level (docs/engine.md, "Snapshots and layers").
+// number of threads, one gzip member (mtime 0, OS 255), fixed engine and level (docs/engine.md, "Snapshots and
+// layers").
 #include <memory>
 #include <string>
 
@@ -12,9 +13,9 @@ enum class Compression { none, gzip, zstd };
 
 struct CompressionOptions {
   Compression kind = Compression::gzip;
-  int level = 0;             ///< 0: the default of the kind
-  unsigned threads = 0;      ///< 0: as many as there are cores
-  bool portable = false;     ///< the same bytes on every CPU generation (libdeflate instead of ISA-L)
+  int level = 0;          ///< 0: the default of the kind
+  unsigned threads = 0;   ///< 0: as many as there are cores
+  bool portable = false;  ///< the same bytes on every CPU generation (libdeflate instead of ISA-L)
 };
 
 /// Compresses what is written into `out`, which must outlive it; `finish` ends the stream and finishes `out` too.

@@ -21,7 +21,7 @@ struct TarEntry {
   std::uint64_t size = 0;  ///< bytes of content; 0 unless a file
   std::int64_t mtime = 0;  ///< seconds since the epoch
   std::uint32_t mtime_nsec = 0;
-  std::string link;        ///< target of a symbolic or hard link
+  std::string link;  ///< target of a symbolic or hard link
   std::uint32_t major = 0;
   std::uint32_t minor = 0;
   std::map<std::string, std::string> xattrs;  ///< name -> raw value (SCHILY.xattr.*)

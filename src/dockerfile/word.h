@@ -16,8 +16,9 @@ using VariableLookup = std::function<std::optional<std::string>(std::string_view
 
 struct ExpandOptions {
   char escape = '\\';
-  bool raw_quotes = false;   ///< quotes stay in the result (heredoc bodies)
-  bool raw_escapes = false;  ///< an escape that escapes no '$' stays in the result
+  bool skip_quotes = false;  ///< quotes are ordinary characters (heredoc bodies)
+  bool raw_quotes = false;   ///< quotes quote, and stay in the result
+  bool raw_escapes = false;  ///< escapes escape, and stay in the result
   bool skip_unset = false;   ///< $name of an unset variable stays as written
 };
 

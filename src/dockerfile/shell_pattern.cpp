@@ -1,0 +1,106 @@
+#include "dockerfile/shell_pattern.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "dockerfile/utf8.h"
+
+namespace dlc::dockerfile {
+
+ShellPattern::ShellPattern(std::string_view text) : text_(text) {
+  const std::string_view pattern = text_;
+  for (std::size_t at = 0; at < pattern.size();) {
+    const char c = pattern[at];
+    if (c == '\\' && ++at == pattern.size()) {
+      throw Error(ErrorKind::invalid, "syntax error: pattern ends in an escape: " + text_);
+    }
+    const std::string_view character = take_character(pattern, at);
+    const Kind kind = c == '*' ? Kind::star : c == '?' ? Kind::any : Kind::character;
+    tokens_.push_back({kind, character});
+  }
+}
+
+std::optional<std::size_t> ShellPattern::match(std::string_view text, std::size_t start, bool longest) const {
+  // states[i]: the first i tokens have matched what was read so far.
+  std::vector<char> states(tokens_.size() + 1, 0);
+  std::vector<char> next(states.size());
+  const auto enter = [this](std::vector<char>& set, std::size_t state) {
+    for (set[state] = 1; state < tokens_.size() && tokens_[state].kind == Kind::star; set[state] = 1) {
+      ++state;
+    }
+  };
+  enter(states, 0);
+  std::optional<std::size_t> end;
+  for (std::size_t at = start;;) {
+    if (states.back() != 0) {
+      end = at;
+    }
+    if (at == text.size() || (end && !longest)) {
+      return end;
+    }
+    const std::string_view character = take_character(text, at);
+    std::fill(next.begin(), next.end(), 0);
+    bool alive = false;
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      const Kind kind = tokens_[i].kind;
+      if (states[i] != 0 && (kind != Kind::character || tokens_[i].character == character)) {
+        enter(next, kind == Kind::star ? i : i + 1);
+        alive = true;
+      }
+    }
+    if (!alive) {
+      return end;
+    }
+    states.swap(next);
+  }
+}
+
+std::string_view ShellPattern::without_prefix(std::string_view text, bool longest) const {
+  const auto end = match(text, 0, longest);
+  return end ? text.substr(*end) : text;
+}
+
+std::string_view ShellPattern::without_suffix(std::string_view text, bool longest) const {
+  std::vector<std::size_t> starts;
+  for (std::size_t at = 0; at < text.size();) {
+    starts.push_back(at);
+    static_cast<void>(take_character(text, at));
+  }
+  starts.push_back(text.size());
+  if (!longest) {
+    std::reverse(starts.begin(), starts.end());
+  }
+  for (const std::size_t start : starts) {
+    if (match(text, start, true) == text.size()) {
+      return text.substr(0, start);
+    }
+  }
+  return text;
+}
+
+std::string ShellPattern::replace(std::string_view text, std::string_view replacement, bool all) const {
+  std::string result;
+  std::size_t at = 0;
+  bool after_match = false;  // an empty match directly behind a match does not count
+  while (true) {
+    const auto end = match(text, at, true);
+    if (end && (*end > at || !after_match)) {
+      result += replacement;
+      if (!all) {
+        return result += text.substr(*end);
+      }
+    }
+    if (end && *end > at) {
+      at = *end;
+      after_match = true;
+      continue;
+    }
+    if (at == text.size()) {
+      return result;
+    }
+    result += take_character(text, at);
+    after_match = false;
+  }
+}
+
+}  // namespace dlc::dockerfile

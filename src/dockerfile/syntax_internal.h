@@ -1,0 +1,18 @@
+#pragma once
+// Parts of syntax.cpp that have files of their own.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dockerfile/syntax.h"
+
+namespace dlc::dockerfile {
+
+/// Splits one instruction (continuations joined) into keyword, flags and arguments. Throws Error(invalid) without a
+/// place.
+[[nodiscard]] Node make_node(std::string_view line, char escape);
+
+/// The heredocs that an instruction's line announces, contents still empty.
+[[nodiscard]] std::vector<Heredoc> find_heredocs(std::string_view line);
+
+}  // namespace dlc::dockerfile

@@ -42,6 +42,11 @@ std::vector<std::string> find_buildspecs(const fs::path& root) {
   return found;
 }
 
+/// huggingface_pytorch is part of huggingface, whose name the files' `build` flags have.
+bool is_part_of(const std::string& framework, const std::string& wanted) {
+  return framework == wanted || framework.starts_with(wanted + "_");
+}
+
 class Resolver {
  public:
   Resolver(const ResolveOptions& options, Diagnostics& diagnostics) : options_(options), diagnostics_(diagnostics) {}
@@ -93,7 +98,7 @@ class Resolver {
     auto document = read(name, options_.environment, found);
     const Node* root = document->root();
     const auto framework = framework_of(*document);
-    if (!options_.framework.empty() && !framework.empty() && framework != options_.framework) {
+    if (!options_.framework.empty() && !framework.empty() && !is_part_of(framework, options_.framework)) {
       frameworks_.insert(framework);
       if (options_.buildspecs.empty()) {
         return;
@@ -119,10 +124,16 @@ class Resolver {
   /// The file read again with the variables of the selection set.
   std::shared_ptr<const Document> with_selection(const std::string& name, const std::string& framework,
                                                  Diagnostics& found) {
-    choice_ = choose(options_, framework);
+    const auto& name_of_choice = options_.framework.empty() ? framework : options_.framework;
+    choice_ = choose(options_, name_of_choice);
     auto environment = options_.environment;
-    for (auto& variable : choice_.variables(framework)) {
+    for (auto& variable : choice_.variables(name_of_choice)) {
       environment[std::move(variable)] = "true";
+    }
+    if (const auto family = framework.substr(0, framework.find('_')); options_.framework.empty()) {
+      for (auto& variable : choice_.variables(family)) {
+        environment[std::move(variable)] = "true";
+      }
     }
     found = Diagnostics();
     return read(name, environment, found);

@@ -1,0 +1,52 @@
+#pragma once
+// A registry of the OCI distribution-spec 1.1 over HTTP. Anonymous, bearer-token and basic authentication with the
+// credentials that `docker login` keeps. Plain HTTP only for this machine and for hosts listed as insecure.
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "net/http.h"
+#include "oci/image.h"
+#include "oci/reference.h"
+#include "registry/source.h"
+
+namespace dlc::registry {
+
+struct RegistryOptions {
+  std::vector<std::string> insecure;    ///< "host" or "host:port": plain HTTP, or TLS with an unknown certificate
+  std::filesystem::path docker_config;  ///< directory; empty: DOCKER_CONFIG, else ~/.docker
+  net::ClientOptions http;
+};
+
+/// Thread-safe. Keeps tokens and connections; one for the whole run.
+class RegistryClient {
+ public:
+  explicit RegistryClient(RegistryOptions options = {});
+  ~RegistryClient();
+  RegistryClient(const RegistryClient&) = delete;
+  RegistryClient& operator=(const RegistryClient&) = delete;
+
+  /// What a tag or digest stands for now: one HEAD (a GET where the registry gives no digest). Errors: not_found,
+  /// denied, network, timeout; each names the registry, the image and what to do.
+  [[nodiscard]] oci::Descriptor resolve(const oci::Reference& reference, std::stop_token stop = {});
+  /// A manifest or index by digest, checked.
+  [[nodiscard]] std::string manifest(const oci::Reference& repository, const oci::Descriptor& descriptor,
+                                     std::stop_token stop = {});
+  /// Streams a blob; broken connections are resumed. See ImageSource::copy_blob.
+  void copy_blob(const oci::Reference& repository, const oci::Descriptor& descriptor, codec::Sink& out,
+                 std::stop_token stop = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// One image of a registry as a source. The client must outlive it.
+[[nodiscard]] std::unique_ptr<ImageSource> registry_source(RegistryClient& client, oci::Reference reference,
+                                                           std::stop_token stop = {});
+
+}  // namespace dlc::registry

@@ -5,7 +5,9 @@
 
 namespace dlc {
 
-Error::Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) { rebuild(); }
+Error::Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) {
+  rebuild();
+}
 
 Error& Error::hint(std::string text) {
   hint_ = std::move(text);

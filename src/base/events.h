@@ -23,14 +23,14 @@ struct Event {
   enum class Type { begin, progress, log, cache, message, end };
   Type type = Type::message;
   ActivityId activity = 0;
-  ActivityId parent = 0;                          ///< begin
-  ActivityKind kind = ActivityKind::other;        ///< begin
-  ActivityResult result = ActivityResult::done;   ///< end
-  LogStream stream = LogStream::out;              ///< log
-  std::string name;       ///< begin: what a person reads; cache: the step's key
-  std::string text;       ///< log: raw bytes; cache: the reason; message: the text; end: the error, if any
-  std::string severity;   ///< message: "note", "warning" or "error"
-  std::uint64_t done = 0; ///< progress, in bytes unless the activity says otherwise
+  ActivityId parent = 0;                         ///< begin
+  ActivityKind kind = ActivityKind::other;       ///< begin
+  ActivityResult result = ActivityResult::done;  ///< end
+  LogStream stream = LogStream::out;             ///< log
+  std::string name;                              ///< begin: what a person reads; cache: the step's key
+  std::string text;        ///< log: raw bytes; cache: the reason; message: the text; end: the error, if any
+  std::string severity;    ///< message: "note", "warning" or "error"
+  std::uint64_t done = 0;  ///< progress, in bytes unless the activity says otherwise
   std::uint64_t total = 0;
   std::chrono::steady_clock::time_point when;
   std::chrono::system_clock::time_point wall;

@@ -15,7 +15,7 @@ namespace dlc {
 
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
   const UniqueFd fd = open_file(path.string(), O_RDONLY);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.get(), &status) != 0) {
     throw system_error("stat " + path.string());
   }
@@ -145,6 +145,8 @@ TemporaryDirectory::~TemporaryDirectory() {
   }
 }
 
-std::filesystem::path TemporaryDirectory::release() noexcept { return std::exchange(path_, {}); }
+std::filesystem::path TemporaryDirectory::release() noexcept {
+  return std::exchange(path_, {});
+}
 
 }  // namespace dlc

@@ -9,9 +9,9 @@
 namespace dlc {
 
 struct CommandOptions {
-  std::vector<std::string> environment;     ///< "K=V"; empty: the caller's environment
-  std::string directory;                    ///< empty: the caller's
-  std::string input;                        ///< given on standard input
+  std::vector<std::string> environment;             ///< "K=V"; empty: the caller's environment
+  std::string directory;                            ///< empty: the caller's
+  std::string input;                                ///< given on standard input
   std::function<void(std::string_view)> on_output;  ///< standard output and error, chunk by chunk, as they come
 };
 

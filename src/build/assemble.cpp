@@ -54,8 +54,7 @@ void fill_history(oci::ImageConfig& config, std::size_t& base_history, std::size
 
 }  // namespace
 
-void assemble(const ImageTarget& target, std::optional<std::int64_t> epoch, store::Store& store,
-              TargetResult& result) {
+void assemble(const ImageTarget& target, std::optional<std::int64_t> epoch, store::Store& store, TargetResult& result) {
   oci::ImageConfig config = target.config;
   config.diff_ids.clear();
   oci::Manifest manifest;

@@ -9,7 +9,6 @@ namespace dlc::build {
 
 /// `result.layers` is complete, with blobs. `epoch`, if given, is every new time of the configuration. Fills in
 /// `result.manifest` and `result.config`.
-void assemble(const ImageTarget& target, std::optional<std::int64_t> epoch, store::Store& store,
-              TargetResult& result);
+void assemble(const ImageTarget& target, std::optional<std::int64_t> epoch, store::Store& store, TargetResult& result);
 
 }  // namespace dlc::build

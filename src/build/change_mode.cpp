@@ -57,9 +57,8 @@ ChangeMode::ChangeMode(std::string_view text) {
       }
       part.remove_prefix(1);
       const auto length = std::min(part.find_first_not_of("rwxXstugo"), part.size());
-      clauses_.push_back({.who = who == 0 ? kAll : who,
-                          .operation = operation,
-                          .permissions = std::string(part.substr(0, length))});
+      clauses_.push_back(
+          {.who = who == 0 ? kAll : who, .operation = operation, .permissions = std::string(part.substr(0, length))});
       part.remove_prefix(length);
     }
     if (comma == std::string_view::npos) {

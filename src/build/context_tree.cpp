@@ -23,7 +23,8 @@ struct ContextTree::Place {
 namespace {
 
 bool is_below(std::string_view path, std::string_view ancestor) {
-  return ancestor.empty() || (path.starts_with(ancestor) && (path.size() == ancestor.size() || path[ancestor.size()] == '/'));
+  return ancestor.empty() ||
+         (path.starts_with(ancestor) && (path.size() == ancestor.size() || path[ancestor.size()] == '/'));
 }
 
 }  // namespace

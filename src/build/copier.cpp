@@ -63,7 +63,8 @@ std::string Copier::place_file(std::string_view name, std::string_view dest, boo
 void Copier::claim(const std::string& path, const std::string& source) {
   const auto [place, fresh] = claimed_.try_emplace(path, source);
   if (!fresh && place->second != source) {
-    throw Error(ErrorKind::invalid, "cannot copy both /" + place->second + " and /" + source + " onto the file /" + path)
+    throw Error(ErrorKind::invalid,
+                "cannot copy both /" + place->second + " and /" + source + " onto the file /" + path)
         .hint("end the destination with a slash to copy them into a directory");
   }
 }
@@ -71,7 +72,8 @@ void Copier::claim(const std::string& path, const std::string& source) {
 void Copier::copy(const Tree& from, const Selected& source, std::string_view dest, bool directory) {
   links_.clear();
   if (source.node.type == Node::Type::directory) {
-    const auto target = source.parent.empty() ? std::string(dest) : join(join(dest, source.parent), base_name(source.name));
+    const auto target =
+        source.parent.empty() ? std::string(dest) : join(join(dest, source.parent), base_name(source.name));
     make_directories(parent_path(clean_relative(target)));
     const auto resolved = resolve(root_, target, Missing::keep).value();
     copy_node(from, source.path, "", source.node, resolved, true);
@@ -246,9 +248,8 @@ void Copier::set_attributes(const Tree& from, const std::string& source, const N
       throw system_error("set the attribute " + name + " of /" + dest);
     }
   }
-  const std::array<timespec, 2> times{
-      timespec{.tv_sec = node.mtime, .tv_nsec = static_cast<long>(node.mtime_nsec)},
-      timespec{.tv_sec = node.mtime, .tv_nsec = static_cast<long>(node.mtime_nsec)}};
+  const std::array<timespec, 2> times{timespec{.tv_sec = node.mtime, .tv_nsec = static_cast<long>(node.mtime_nsec)},
+                                      timespec{.tv_sec = node.mtime, .tv_nsec = static_cast<long>(node.mtime_nsec)}};
   if (::utimensat(root_.fd(), path, times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
     throw system_error("set the time of /" + dest);
   }

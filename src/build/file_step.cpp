@@ -22,7 +22,9 @@ MountedChain::MountedChain(store::Store& store, const Digest& chain) {
   overlay_.emplace(lowers, std::filesystem::path(), std::filesystem::path());
 }
 
-std::filesystem::path MountedChain::path() const { return overlay_ ? overlay_->path() : empty_->path(); }
+std::filesystem::path MountedChain::path() const {
+  return overlay_ ? overlay_->path() : empty_->path();
+}
 
 store::CommitOptions commit_options(const StepContext& context) {
   return {.epoch = context.vertex.epoch, .compression = context.options.compression, .ancestors = true};

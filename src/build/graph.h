@@ -21,12 +21,12 @@ using VertexId = std::uint32_t;
 
 /// A base image whose manifest and config are known; its layers may still be elsewhere.
 struct ResolvedImage {
-  std::string name;            ///< the reference as a person knows it
-  Digest manifest_digest;      ///< of the platform's manifest
+  std::string name;        ///< the reference as a person knows it
+  Digest manifest_digest;  ///< of the platform's manifest
   oci::Manifest manifest;
   oci::ImageConfig config;
-  std::string origin;          ///< "store", "registry", "layout", "base": where missing layers come from
-  std::string origin_location; ///< registry host, directory or archive of the origin
+  std::string origin;           ///< "store", "registry", "layout", "base": where missing layers come from
+  std::string origin_location;  ///< registry host, directory or archive of the origin
 };
 
 /// The empty file system.
@@ -45,9 +45,9 @@ struct ContextEntry {
 
 /// A tree of host files, read only as far as COPY, ADD and bind mounts name it.
 struct LocalOp {
-  std::string name;                    ///< "context" or the name of a named context
-  std::vector<ContextEntry> entries;   ///< later entries win where targets meet
-  std::vector<std::string> ignore;     ///< lines of the .dockerignore that applies, in order
+  std::string name;                   ///< "context" or the name of a named context
+  std::vector<ContextEntry> entries;  ///< later entries win where targets meet
+  std::vector<std::string> ignore;    ///< lines of the .dockerignore that applies, in order
 };
 
 /// A file fetched over HTTP(S) by ADD: one file named `filename` in an otherwise empty tree, mode 0600.
@@ -76,19 +76,19 @@ struct Mount {
   enum class Type { bind, cache, tmpfs, secret, ssh };
   enum class Sharing { shared, private_, locked };
   Type type = Type::bind;
-  std::string target;        ///< absolute, cleaned
-  int input = -1;            ///< bind, cache: index into the vertex's inputs; -1: none (an empty cache)
-  std::string source;        ///< bind: path in the input's tree; "" or "/" for the whole
-  bool read_write = false;   ///< bind: changes are allowed and thrown away
-  std::string id;            ///< cache, secret, ssh
+  std::string target;       ///< absolute, cleaned
+  int input = -1;           ///< bind, cache: index into the vertex's inputs; -1: none (an empty cache)
+  std::string source;       ///< bind: path in the input's tree; "" or "/" for the whole
+  bool read_write = false;  ///< bind: changes are allowed and thrown away
+  std::string id;           ///< cache, secret, ssh
   Sharing sharing = Sharing::shared;
   std::optional<std::uint32_t> mode;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::uint64_t size = 0;    ///< tmpfs: bytes, 0: no limit
-  bool required = false;     ///< secret, ssh: missing is an error
-  std::string env;           ///< secret: variable that gets the value; the file is then only made where target is set
-  bool target_set = true;    ///< secret: a file is wanted
+  std::uint64_t size = 0;  ///< tmpfs: bytes, 0: no limit
+  bool required = false;   ///< secret, ssh: missing is an error
+  std::string env;         ///< secret: variable that gets the value; the file is then only made where target is set
+  bool target_set = true;  ///< secret: a file is wanted
 };
 
 struct HostEntry {
@@ -117,7 +117,7 @@ struct RunOp {
   std::vector<HostEntry> extra_hosts;
   std::uint64_t shm_size = 0;  ///< bytes; 0: 64 MiB
   std::vector<Ulimit> ulimits;
-  std::string hostname;        ///< empty: "buildkitsandbox"
+  std::string hostname;  ///< empty: "buildkitsandbox"
 };
 
 /// One thing that COPY or ADD copies.
@@ -131,10 +131,10 @@ struct CopySource {
 struct CopyOp {
   std::vector<CopySource> sources;
   std::vector<InlineFile> inline_files;
-  std::string dest;             ///< absolute, cleaned
+  std::string dest;                ///< absolute, cleaned
   bool dest_is_directory = false;  ///< it was written with a trailing slash or there are several sources
-  std::string chown;            ///< as written after expansion, "" for 0:0
-  std::string chmod;            ///< octal or symbolic, "" to keep
+  std::string chown;               ///< as written after expansion, "" for 0:0
+  std::string chmod;               ///< octal or symbolic, "" to keep
   bool link = false;
   bool parents = false;
   std::vector<std::string> excludes;
@@ -143,7 +143,7 @@ struct CopyOp {
 /// WORKDIR: makes the directory (and its parents) where it is missing.
 struct MakeDirectoryOp {
   std::string path;
-  std::string user;   ///< owner by the config's user syntax, "" for root
+  std::string user;  ///< owner by the config's user syntax, "" for root
 };
 
 using Op = std::variant<ScratchOp, ImageOp, LocalOp, HttpOp, GitOp, RunOp, CopyOp, MakeDirectoryOp>;
@@ -151,11 +151,11 @@ using Op = std::variant<ScratchOp, ImageOp, LocalOp, HttpOp, GitOp, RunOp, CopyO
 struct Vertex {
   Op op;
   std::vector<VertexId> inputs;
-  std::string name;             ///< "[stage 2/5] RUN pip install ..."
-  bool no_cache = false;        ///< --no-cache: run it even where a result is known
+  std::string name;                   ///< "[stage 2/5] RUN pip install ..."
+  bool no_cache = false;              ///< --no-cache: run it even where a result is known
   std::optional<std::int64_t> epoch;  ///< files made or changed get no later time (seconds); absent: real times
-  SourceLocation where;         ///< the instruction
-  std::string excerpt;          ///< of the Dockerfile, for errors
+  SourceLocation where;               ///< the instruction
+  std::string excerpt;                ///< of the Dockerfile, for errors
 };
 
 /// Vertices in topological order: inputs come before their users.
@@ -177,7 +177,7 @@ class Graph {
 
 /// An image to be made: a file system and the configuration over it.
 struct ImageTarget {
-  std::string name;              ///< what a person reads
+  std::string name;  ///< what a person reads
   VertexId root = 0;
   oci::ImageConfig config;       ///< history complete; `diff_ids` empty; `created` of new entries empty (solver fills)
   std::size_t base_history = 0;  ///< the first entries of `config.history`, which came from the base

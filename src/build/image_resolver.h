@@ -36,7 +36,7 @@ class ImageFinder {
 
 /// Brings missing layer blobs of `image` into the store (from its origin) and adopts its layers; with `unpack` also
 /// their snapshots. Returns the chain id of its file system. Thread-safe and idempotent.
-[[nodiscard]] Digest ensure_layers(const ResolvedImage& image, store::Store& store, EventBus& bus, ActivityId parent,
-                                   bool blobs, bool unpack);
+Digest ensure_layers(const ResolvedImage& image, store::Store& store, EventBus& bus, ActivityId parent, bool blobs,
+                     bool unpack);
 
 }  // namespace dlc::build

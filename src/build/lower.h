@@ -16,7 +16,8 @@
 namespace dlc::build {
 
 /// Finds a base image by the name in FROM, COPY --from or a mount's from. Throws Error(not_found/network/...).
-using ImageResolver = std::function<std::shared_ptr<const ResolvedImage>(const std::string& name, const oci::Platform&)>;
+using ImageResolver =
+    std::function<std::shared_ptr<const ResolvedImage>(const std::string& name, const oci::Platform&)>;
 
 /// A named context (--build-context NAME=...), or the main one.
 struct NamedContext {
@@ -27,14 +28,14 @@ struct NamedContext {
 };
 
 struct LowerOptions {
-  std::string dockerfile_name;                    ///< for messages
+  std::string dockerfile_name;  ///< for messages
   std::map<std::string, std::string> build_args;
-  std::string target;                             ///< stage name or number; empty: the last
-  oci::Platform platform;                         ///< target platform
+  std::string target;      ///< stage name or number; empty: the last
+  oci::Platform platform;  ///< target platform
   oci::Platform build_platform;
-  NamedContext context;                           ///< the main context
+  NamedContext context;  ///< the main context
   std::map<std::string, NamedContext> contexts;
-  std::map<std::string, std::string> labels;      ///< --label: added to the final config
+  std::map<std::string, std::string> labels;  ///< --label: added to the final config
   std::vector<HostEntry> extra_hosts;
   RunOp::Network network = RunOp::Network::default_;
   bool allow_network_host = false;
@@ -43,8 +44,8 @@ struct LowerOptions {
   std::vector<Ulimit> ulimits;
   bool no_cache = false;
   std::vector<std::string> no_cache_stages;
-  std::optional<std::int64_t> epoch;              ///< SOURCE_DATE_EPOCH
-  bool epoch_in_run = false;                      ///< RUN steps see SOURCE_DATE_EPOCH too
+  std::optional<std::int64_t> epoch;  ///< SOURCE_DATE_EPOCH
+  bool epoch_in_run = false;          ///< RUN steps see SOURCE_DATE_EPOCH too
 };
 
 /// Adds the target's vertices to `graph`. Stages that the target does not need are not added (but are checked).

@@ -61,10 +61,18 @@ std::string read_link_at(int dir, const std::string& path) {
 
 RootTree::RootTree(const std::filesystem::path& root) : root_(open_file(root.string(), O_PATH | O_DIRECTORY)) {}
 
-std::optional<Node> RootTree::lstat(const std::string& path) const { return stat_node(root_.get(), path); }
-std::vector<std::string> RootTree::list(const std::string& path) const { return list_directory(root_.get(), path); }
-UniqueFd RootTree::open(const std::string& path) const { return open_plain(root_.get(), path, O_RDONLY | O_NONBLOCK); }
-std::string RootTree::read_link(const std::string& path) const { return read_link_at(root_.get(), path); }
+std::optional<Node> RootTree::lstat(const std::string& path) const {
+  return stat_node(root_.get(), path);
+}
+std::vector<std::string> RootTree::list(const std::string& path) const {
+  return list_directory(root_.get(), path);
+}
+UniqueFd RootTree::open(const std::string& path) const {
+  return open_plain(root_.get(), path, O_RDONLY | O_NONBLOCK);
+}
+std::string RootTree::read_link(const std::string& path) const {
+  return read_link_at(root_.get(), path);
+}
 std::map<std::string, std::string> RootTree::xattrs(const std::string& path) const {
   return read_xattrs(root_.get(), path);
 }

@@ -42,8 +42,7 @@ class StepMounts {
     const auto depth = [](const sandbox::ContainerMount& mount) {
       return std::count(mount.target.begin(), mount.target.end(), '/');
     };
-    std::stable_sort(mounts_.begin(), mounts_.end(),
-                     [&](const auto& a, const auto& b) { return depth(a) < depth(b); });
+    std::stable_sort(mounts_.begin(), mounts_.end(), [&](const auto& a, const auto& b) { return depth(a) < depth(b); });
   }
 
   [[nodiscard]] const std::vector<sandbox::ContainerMount>& mounts() const { return mounts_; }
@@ -94,7 +93,8 @@ class StepMounts {
   std::string source_path(const std::filesystem::path& root, const Tree& tree, const std::string& source) {
     const auto resolved = resolve(tree, source, Missing::fail);
     if (!resolved || !tree.lstat(*resolved)) {
-      throw Error(ErrorKind::not_found, "failed to calculate checksum of ref: \"/" + clean_relative(source) + "\": not found");
+      throw Error(ErrorKind::not_found,
+                  "failed to calculate checksum of ref: \"/" + clean_relative(source) + "\": not found");
     }
     return resolved->empty() ? root.string() : (root / *resolved).string();
   }
@@ -255,8 +255,8 @@ sandbox::ContainerSpec make_spec(const StepContext& context, const RunOp& op, co
   spec.user = op.user;
   spec.hostname = op.hostname.empty() ? "buildkitsandbox" : op.hostname;
   spec.mounts = mounts.mounts();
-  const bool none = op.network == RunOp::Network::none ||
-                    (op.network == RunOp::Network::default_ && context.options.network_none);
+  const bool none =
+      op.network == RunOp::Network::none || (op.network == RunOp::Network::default_ && context.options.network_none);
   spec.network = none ? sandbox::Network::none : sandbox::Network::host;
   spec.insecure = op.insecure;
   for (const auto& host : op.extra_hosts) {

@@ -8,7 +8,9 @@ namespace dlc::build {
 
 namespace {
 
-bool has_wildcard(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
+bool has_wildcard(std::string_view text) {
+  return text.find_first_of("*?[\\") != std::string_view::npos;
+}
 
 std::string unescape(std::string_view text) {
   std::string result;
@@ -59,8 +61,7 @@ void expand(const Tree& tree, const std::string& matched, std::string_view rest,
 }
 
 Error not_found(const Tree& tree, const std::string& path) {
-  Error error(ErrorKind::not_found,
-              "failed to calculate checksum of ref: \"/" + path + "\": not found");
+  Error error(ErrorKind::not_found, "failed to calculate checksum of ref: \"/" + path + "\": not found");
   if (const auto* context = dynamic_cast<const ContextTree*>(&tree); context != nullptr && context->is_ignored(path)) {
     error.hint("it exists, but .dockerignore leaves it out");
   }

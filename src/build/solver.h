@@ -27,13 +27,13 @@ struct Secret {
 };
 
 struct SolveOptions {
-  unsigned jobs = 0;                 ///< steps at once; 0: as many as there are cores
+  unsigned jobs = 0;  ///< steps at once; 0: as many as there are cores
   sandbox::Runtime runtime;
   sandbox::HostCerts host_certs = sandbox::HostCerts::env;
   codec::CompressionOptions compression;
   std::map<std::string, Secret> secrets;
   std::map<std::string, std::string> ssh;  ///< id -> agent socket
-  bool network_none = false;         ///< the default network of RUN is none
+  bool network_none = false;               ///< the default network of RUN is none
   /// Called with the failed vertex's file system while it still exists (`--on-failure shell`).
   std::function<void(const sandbox::ContainerSpec&)> on_failure;
 };
@@ -45,9 +45,9 @@ struct StepCount {
 
 /// What became of one target.
 struct TargetResult {
-  std::optional<Error> error;        ///< set: the target failed, at `failed_vertex`
+  std::optional<Error> error;  ///< set: the target failed, at `failed_vertex`
   std::optional<VertexId> failed_vertex;
-  oci::Descriptor manifest;          ///< with size and media type; its blob and all it names are in the store
+  oci::Descriptor manifest;  ///< with size and media type; its blob and all it names are in the store
   Digest config;
   std::vector<store::Layer> layers;  ///< lowest first
   StepCount steps;                   ///< of this target's vertices (RUN, COPY, ADD, WORKDIR)

@@ -132,7 +132,7 @@ Node::Type type_of(mode_t mode) {
 }  // namespace
 
 std::optional<Node> stat_node(int dir, const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::fstatat(dir, path.empty() ? "." : path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
       return std::nullopt;

@@ -97,9 +97,8 @@ void parallel_for(std::size_t count, unsigned threads, const Work& work) {
 void hash_contents(const Tree& tree, std::vector<Item>& items, store::Records& records, unsigned threads) {
   // A file changed within the clock's grain of now may change again under the same stamp ("racy" in git's words).
   constexpr std::int64_t kGrain = 50'000'000;
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+  const auto now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   std::vector<Item*> unknown;
   for (auto& item : items) {
     if (item.node.type != Node::Type::file) {

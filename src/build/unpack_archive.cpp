@@ -48,8 +48,8 @@ class Unpacker {
       const auto slash = rest.find('/');
       const auto next = join(done, rest.substr(0, slash));
       rest = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
-      if (!tree_.lstat(next) && (::mkdirat(tree_.fd(), next.c_str(), 0755) != 0 ||
-                                 ::fchmodat(tree_.fd(), next.c_str(), 0755, 0) != 0)) {
+      if (!tree_.lstat(next) &&
+          (::mkdirat(tree_.fd(), next.c_str(), 0755) != 0 || ::fchmodat(tree_.fd(), next.c_str(), 0755, 0) != 0)) {
         throw system_error("create the directory " + next);
       }
       const auto resolved = resolve(tree_, next, Missing::fail);
@@ -106,9 +106,9 @@ class Unpacker {
         break;
       case TarEntry::Type::character:
       case TarEntry::Type::block:
-        failed = ::mknodat(tree_.fd(), place.c_str(),
-                           (entry.type == TarEntry::Type::character ? S_IFCHR : S_IFBLK) | 0600,
-                           makedev(entry.major, entry.minor));
+        failed =
+            ::mknodat(tree_.fd(), place.c_str(), (entry.type == TarEntry::Type::character ? S_IFCHR : S_IFBLK) | 0600,
+                      makedev(entry.major, entry.minor));
         break;
     }
     if (failed != 0) {
@@ -117,8 +117,10 @@ class Unpacker {
   }
 
   int link(const TarEntry& entry, const std::string& place) {
-    if (clean_relative(entry.link) != clean_relative("x/../" + entry.link) || entry.link.find("..") != std::string::npos) {
-      throw Error(ErrorKind::invalid, "invalid hard link \"" + entry.path + "\" -> \"" + entry.link + "\" in the archive");
+    if (clean_relative(entry.link) != clean_relative("x/../" + entry.link) ||
+        entry.link.find("..") != std::string::npos) {
+      throw Error(ErrorKind::invalid,
+                  "invalid hard link \"" + entry.path + "\" -> \"" + entry.link + "\" in the archive");
     }
     const auto parent = resolve(tree_, parent_path(clean_relative(entry.link)), Missing::fail);
     if (!parent) {
@@ -151,8 +153,8 @@ class Unpacker {
     const std::string full = "/proc/self/fd/" + std::to_string(tree_.fd()) + "/" + place;
     for (const auto& [name, value] : entry.xattrs) {
       const bool overlay = name.find(".overlay.") != std::string::npos;
-      if (!overlay && ::lsetxattr(full.c_str(), name.c_str(), value.data(), value.size(), 0) != 0 &&
-          errno != ENOTSUP && errno != EPERM) {
+      if (!overlay && ::lsetxattr(full.c_str(), name.c_str(), value.data(), value.size(), 0) != 0 && errno != ENOTSUP &&
+          errno != EPERM) {
         throw system_error("set the attribute " + name + " of " + place);
       }
     }

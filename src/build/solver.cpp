@@ -1,0 +1,702 @@
+#include "build/solver.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "build/assemble.h"
+#include "build/context_tree.h"
+#include "build/image_resolver.h"
+#include "build/keys.h"
+#include "build/sources.h"
+#include "build/step.h"
+
+namespace dlc::build {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool is_step(const Op& op) {
+  return std::holds_alternative<RunOp>(op) || std::holds_alternative<CopyOp>(op) ||
+         std::holds_alternative<MakeDirectoryOp>(op);
+}
+
+struct VertexState {
+  enum class Status { idle, known, waiting, running, done, failed };
+  Status status = Status::idle;
+  bool reachable = false;
+  bool ran = false;
+  std::size_t owner = 0;         ///< the first target that reaches it
+  std::optional<StepKeys> keys;  ///< of a step
+  Digest definition;             ///< of a file system
+  Value value;
+  std::optional<Error> error;
+  unsigned missing = 0;         ///< inputs not there yet
+  std::vector<VertexId> users;  ///< waiting ones
+  std::uint64_t priority = 0;   ///< longest way to a target
+};
+
+/// Runs jobs on a fixed number of threads, the most urgent first.
+class Pool {
+ public:
+  explicit Pool(unsigned threads) {
+    for (unsigned i = 0; i < threads; ++i) {
+      threads_.emplace_back([this](const std::stop_token& stop) { loop(stop); });
+    }
+  }
+  ~Pool() {
+    for (auto& thread : threads_) {
+      thread.request_stop();
+    }
+    changed_.notify_all();
+  }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  void submit(std::uint64_t priority, std::function<void()> job) {
+    {
+      const std::scoped_lock lock(mutex_);
+      const auto place = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& j) { return j.first < priority; });
+      jobs_.emplace(place, priority, std::move(job));
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void loop(const std::stop_token& stop) {
+    while (true) {
+      std::function<void()> job;
+      {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait(lock, stop, [this] { return !jobs_.empty(); })) {
+          return;
+        }
+        job = std::move(jobs_.front().second);
+        jobs_.pop_front();
+      }
+      job();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::pair<std::uint64_t, std::function<void()>>> jobs_;
+  std::vector<std::jthread> threads_;
+};
+
+/// One run of the solver. The state belongs to the calling thread; jobs get values and send messages back.
+class Solve {
+ public:
+  Solve(const Graph& graph, std::span<const ImageTarget> targets, store::Store& store, EventBus& bus,
+        const SolveOptions& options, std::stop_token stop, std::span<const ActivityId> parents)
+      : graph_(graph),
+        targets_(targets),
+        store_(store),
+        bus_(bus),
+        options_(options),
+        stop_(std::move(stop)),
+        parents_(parents),
+        states_(graph.size()),
+        results_(targets.size()),
+        closures_(targets.size()),
+        finished_(targets.size(), false) {}
+
+  void prepare() {
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      std::vector<bool> seen(graph_.size());
+      reach(targets_[t].root, t, seen);
+    }
+    for (VertexId id = 0; id < graph_.size(); ++id) {
+      if (states_[id].reachable) {
+        identify(id);
+      }
+    }
+  }
+
+  [[nodiscard]] std::vector<StepCount> count_known() {
+    std::vector<StepCount> counts(targets_.size());
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      need(targets_[t].root);
+    }
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      for (const auto id : closures_[t]) {
+        if (is_step(graph_.at(id).op)) {
+          ++(states_[id].missing_work() ? counts[t].run : counts[t].cached);
+        }
+      }
+    }
+    return counts;
+  }
+
+  std::vector<TargetResult> run(const std::function<void(std::size_t, const TargetResult&)>& on_done) {
+    prepare();
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      need(targets_[t].root);
+    }
+    report_known();
+    std::size_t open = targets_.size();
+    {
+      const auto jobs = options_.jobs != 0 ? options_.jobs : std::max(1U, std::thread::hardware_concurrency());
+      Pool pool(jobs);
+      pool_ = &pool;
+      const std::stop_callback wake(stop_, [this] { post([] {}); });
+      start_ready();
+      while (open > 0) {
+        open -= finish_targets(on_done);
+        if (open == 0) {
+          break;
+        }
+        wait_for_message();
+      }
+      drain();
+    }
+    return std::move(results_);
+  }
+
+ private:
+  struct State : VertexState {
+    [[nodiscard]] bool missing_work() const { return status == Status::waiting || status == Status::failed; }
+  };
+
+  /// Marks what target `t` is made of, inputs first.
+  void reach(VertexId id, std::size_t t, std::vector<bool>& seen) {
+    if (seen[id]) {
+      return;
+    }
+    seen[id] = true;
+    for (const auto input : graph_.at(id).inputs) {
+      reach(input, t, seen);
+    }
+    closures_[t].push_back(id);
+    auto& state = states_[id];
+    if (!state.reachable) {
+      state.reachable = true;
+      state.owner = t;
+    }
+  }
+
+  /// Finds the key of a vertex, and its result where that is known. A failure is kept: it fails the targets that need
+  /// the vertex, and no others.
+  void identify(VertexId id) {
+    const auto& vertex = graph_.at(id);
+    try {
+      for (const auto input : vertex.inputs) {
+        if (states_[input].error) {
+          return fail(id, *states_[input].error, input);
+        }
+      }
+      std::visit([&](const auto& op) { identify_op(id, op); }, vertex.op);
+    } catch (const Error& error) {
+      fail(id, error, id);
+    }
+  }
+
+  void identify_op(VertexId id, const ScratchOp&) { know(id, Digest(), Digest()); }
+  void identify_op(VertexId id, const ImageOp& op) {
+    const auto chain = chain_of(op.image->config);
+    know(id, chain, chain);
+  }
+  void identify_op(VertexId id, const LocalOp& op) { know_tree(id, std::make_shared<ContextTree>(op)); }
+  void identify_op(VertexId id, const HttpOp& op) { know_tree(id, fetch_http(op, store_, bus_, parent_of(id))); }
+  void identify_op(VertexId id, const GitOp& op) {
+    know_tree(id, fetch_git(op, store_, bus_, parent_of(id), graph_.at(id).epoch));
+  }
+  template <typename StepOp>
+  void identify_op(VertexId id, const StepOp&) {
+    const auto& vertex = graph_.at(id);
+    auto& state = states_[id];
+    std::vector<InputKey> inputs;
+    for (const auto input : vertex.inputs) {
+      const auto& known = states_[input];
+      if (known.value.tree) {
+        inputs.push_back({.definition = std::nullopt, .tree = known.value.tree});
+      } else {
+        inputs.push_back({.definition = known.definition, .tree = nullptr});
+      }
+    }
+    state.keys = make_keys(vertex, inputs, store_.records(), std::thread::hardware_concurrency());
+    state.definition = state.keys->definition;
+    if (vertex.no_cache) {
+      return;
+    }
+    if (const auto record = store_.records().find_step(state.definition); record && usable(record->result)) {
+      know(id, record->result, state.definition);
+    }
+  }
+
+  void know(VertexId id, const Digest& chain, const Digest& definition) {
+    auto& state = states_[id];
+    state.value.chain = chain;
+    state.definition = definition;
+    state.status = VertexState::Status::known;
+  }
+  void know_tree(VertexId id, std::shared_ptr<const Tree> tree) {
+    states_[id].value.tree = std::move(tree);
+    states_[id].status = VertexState::Status::known;
+  }
+
+  /// Whether all layers of a recorded result are still here (the base's may be where the base came from).
+  [[nodiscard]] bool usable(const Digest& chain) {
+    if (chain.is_zero()) {
+      return true;
+    }
+    const auto known = usable_.find(chain);
+    if (known != usable_.end()) {
+      return known->second;
+    }
+    const auto layer = store_.layers().find(chain);
+    const bool here =
+        layer && (layer->unpacked || store_.blobs().contains(layer->blob) || base_chains().contains(chain));
+    const bool yes = here && usable(layer->parent);
+    usable_.emplace(chain, yes);
+    return yes;
+  }
+
+  /// Chain ids of all layers of all base images of this graph.
+  const std::set<Digest>& base_chains() {
+    if (base_chains_.empty()) {
+      for (VertexId id = 0; id < graph_.size(); ++id) {
+        if (const auto* op = std::get_if<ImageOp>(&graph_.at(id).op)) {
+          Digest chain;
+          for (const auto& diff_id : op->image->config.diff_ids) {
+            chain = oci::chain_id(chain, diff_id);
+            base_chains_.insert(chain);
+          }
+        }
+      }
+      base_chains_.insert(Digest());
+    }
+    return base_chains_;
+  }
+
+  /// Decides that a vertex must have a result: a known one has, another one waits for its inputs.
+  void need(VertexId id) {
+    auto& state = states_[id];
+    if (state.status != VertexState::Status::idle) {
+      return;
+    }
+    state.status = VertexState::Status::waiting;
+    for (const auto input : graph_.at(id).inputs) {
+      need(input);
+      auto& source = states_[input];
+      if (source.status == VertexState::Status::failed) {
+        return fail(id, *source.error, failed_at_.at(input));
+      }
+      if (source.status == VertexState::Status::waiting) {
+        source.users.push_back(id);
+        ++state.missing;
+      }
+    }
+  }
+
+  void start_ready() {
+    rank();
+    for (VertexId id = 0; id < graph_.size(); ++id) {
+      if (states_[id].status == VertexState::Status::waiting && states_[id].missing == 0) {
+        start(id);
+      }
+    }
+  }
+
+  /// The longest way from each vertex to a target decides what starts first.
+  void rank() {
+    constexpr std::uint64_t kRun = 100;
+    for (VertexId id = static_cast<VertexId>(graph_.size()); id-- > 0;) {
+      auto& state = states_[id];
+      state.priority += std::holds_alternative<RunOp>(graph_.at(id).op) ? kRun : 1;
+      for (const auto input : graph_.at(id).inputs) {
+        states_[input].priority = std::max(states_[input].priority, state.priority);
+      }
+    }
+  }
+
+  void start(VertexId id) {
+    if (stop_.stop_requested()) {
+      return;
+    }
+    auto& state = states_[id];
+    state.status = VertexState::Status::running;
+    ++running_;
+    std::vector<Value> inputs;
+    for (const auto input : graph_.at(id).inputs) {
+      inputs.push_back(states_[input].value);
+    }
+    pool_->submit(state.priority, [this, id, inputs = std::move(inputs)] { execute(id, inputs); });
+  }
+
+  [[nodiscard]] ActivityId parent_of(VertexId id) const {
+    const auto owner = states_[id].owner;
+    return owner < parents_.size() ? parents_[owner] : 0;
+  }
+
+  // ---- in a worker thread: reads what no other thread changes meanwhile, and posts what came of it ----
+
+  void execute(VertexId id, const std::vector<Value>& inputs) {
+    const auto& vertex = graph_.at(id);
+    Activity activity(bus_, ActivityKind::step, vertex.name, parent_of(id));
+    try {
+      const auto outcome = execute_step(id, inputs, activity);
+      activity.finish(outcome.ran ? ActivityResult::done : ActivityResult::cached);
+      post([this, id, outcome] { complete(id, outcome.chain, outcome.ran); });
+    } catch (Error& error) {
+      if (error.where().line == 0 && vertex.where.line != 0) {
+        error.at(vertex.where).excerpt(vertex.excerpt);
+      }
+      const bool cancelled = error.kind() == ErrorKind::cancelled;
+      activity.finish(cancelled ? ActivityResult::cancelled : ActivityResult::failed, error.what());
+      post([this, id, error] { fail_running(id, error); });
+    } catch (const std::exception& failure) {
+      Error error(ErrorKind::internal, failure.what());
+      activity.finish(ActivityResult::failed, error.what());
+      post([this, id, error] { fail_running(id, error); });
+    }
+  }
+
+  struct Outcome {
+    Digest chain;
+    bool ran = false;
+  };
+
+  Outcome execute_step(VertexId id, const std::vector<Value>& inputs, Activity& activity) {
+    const auto& vertex = graph_.at(id);
+    const auto& keys = *states_[id].keys;
+    const auto lock = store_.lock_step(keys.definition, [&](const std::string& holder) {
+      activity.log(LogStream::err, "waiting for " + holder + ", which runs this step\n");
+    });
+    std::vector<std::optional<Digest>> chains;
+    for (const auto& input : inputs) {
+      chains.push_back(input.chain);
+    }
+    const auto content = content_key(keys, chains);
+    if (!vertex.no_cache) {
+      for (const auto& key : {keys.definition, content}) {
+        if (const auto record = store_.records().find_step(key); record && usable_now(record->result)) {
+          activity.cache(key.hex(), "the same step over the same content is known");
+          remember(id, content, record->result, record->cost_ms);
+          return {.chain = record->result, .ran = false};
+        }
+      }
+    }
+    explain(id, activity);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].chain) {
+        unpack_chain(*inputs[i].chain, vertex.inputs[i], activity.id());
+      }
+    }
+    const auto begin = Clock::now();
+    const StepContext context{
+        .store = store_, .options = options_, .vertex = vertex, .inputs = inputs, .activity = activity, .stop = stop_};
+    const auto layer = perform(context);
+    const auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
+    record_time(layer, vertex);
+    remember(id, content, layer.chain_id, static_cast<std::uint64_t>(cost));
+    return {.chain = layer.chain_id, .ran = true};
+  }
+
+  static store::Layer perform(const StepContext& context) {
+    if (const auto* run = std::get_if<RunOp>(&context.vertex.op)) {
+      return run_step(context, *run);
+    }
+    if (const auto* copy = std::get_if<CopyOp>(&context.vertex.op)) {
+      return copy_step(context, *copy);
+    }
+    return make_directory_step(context, std::get<MakeDirectoryOp>(context.vertex.op));
+  }
+
+  bool usable_now(const Digest& chain) {
+    const std::scoped_lock lock(unpack_mutex_);
+    return usable(chain);
+  }
+
+  void record_time(const store::Layer& layer, const Vertex& vertex) {
+    const auto name = "created/" + layer.chain_id.hex();
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+    const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() % 1'000'000'000;
+    if (vertex.epoch) {
+      store_.records().set_value(name, oci::rfc3339(std::min<std::int64_t>(seconds, *vertex.epoch)));
+    } else {
+      store_.records().set_value(name, oci::rfc3339(seconds, static_cast<std::uint32_t>(nanoseconds)));
+    }
+  }
+
+  void remember(VertexId id, const Digest& content, const Digest& chain, std::uint64_t cost) {
+    const auto& keys = *states_[id].keys;
+    store::StepRecord record{.key = keys.definition,
+                             .operation = keys.operation,
+                             .result = chain,
+                             .cost_ms = cost,
+                             .inputs = to_json(keys.parts)};
+    auto by_content = record;
+    by_content.key = content;
+    store_.records().put_step(record, by_content);
+    store_.records().set_last_step(stable_name(id), keys.definition);
+  }
+
+  [[nodiscard]] std::string stable_name(VertexId id) const {
+    return targets_[states_[id].owner].name + "\n" + graph_.at(id).name;
+  }
+
+  void explain(VertexId id, Activity& activity) {
+    const auto& keys = *states_[id].keys;
+    if (graph_.at(id).no_cache) {
+      return activity.cache(keys.definition.hex(), "run without the cache, as asked");
+    }
+    const auto last = store_.records().last_step(stable_name(id));
+    const auto reason = last ? explain_difference(last->inputs, keys.parts) : "";
+    const auto fallback = last ? "the result of the last build is gone" : "not built before";
+    activity.cache(keys.definition.hex(), reason.empty() ? fallback : reason);
+  }
+
+  /// The image below a file system, or nullptr over the empty one.
+  [[nodiscard]] const ResolvedImage* base_of(VertexId id) const {
+    while (true) {
+      const auto& vertex = graph_.at(id);
+      if (const auto* op = std::get_if<ImageOp>(&vertex.op)) {
+        return op->image.get();
+      }
+      if (vertex.inputs.empty()) {
+        return nullptr;
+      }
+      id = vertex.inputs[0];
+    }
+  }
+
+  /// Brings the snapshots of a chain. One thread at a time: two steps over one base wait for one unpacking.
+  void unpack_chain(const Digest& chain, VertexId id, ActivityId parent) {
+    const std::scoped_lock lock(unpack_mutex_);
+    if (unpacked_.contains(chain) || chain.is_zero()) {
+      return;
+    }
+    if (const auto* image = base_of(id)) {
+      ensure_layers(*image, store_, bus_, parent, false, true);
+    }
+    for (const auto& layer : store_.layers().chain(chain)) {
+      if (!layer.unpacked) {
+        store_.layers().unpack(layer.chain_id);
+      }
+    }
+    unpacked_.insert(chain);
+  }
+
+  TargetResult assemble_target(std::size_t t, TargetResult result) {
+    const auto& target = targets_[t];
+    const auto chain = states_[target.root].value.chain.value();
+    if (const auto* image = base_of(target.root)) {
+      const std::scoped_lock lock(unpack_mutex_);
+      ensure_layers(*image, store_, bus_, t < parents_.size() ? parents_[t] : 0, true, false);
+    }
+    if (!chain.is_zero()) {
+      result.layers = store_.layers().chain(chain);
+    }
+    for (auto& layer : result.layers) {
+      if (layer.blob.is_zero() || !store_.blobs().contains(layer.blob) || wants_recompression(layer)) {
+        const auto descriptor = store_.layers().recompress(layer.chain_id, options_.compression);
+        layer.blob = descriptor.digest;
+        layer.blob_size = descriptor.size;
+        layer.media_type = descriptor.media_type;
+      }
+    }
+    assemble(target, graph_.at(target.root).epoch, store_, result);
+    return result;
+  }
+
+  [[nodiscard]] bool wants_recompression(const store::Layer& layer) {
+    const std::scoped_lock lock(unpack_mutex_);
+    if (base_chains().contains(layer.chain_id)) {
+      return false;  // a base keeps its layers as they were published
+    }
+    switch (options_.compression.kind) {
+      case codec::Compression::gzip:
+        return layer.media_type != oci::kLayerGzipType;
+      case codec::Compression::zstd:
+        return layer.media_type != oci::kLayerZstdType;
+      case codec::Compression::none:
+        return layer.media_type != oci::kLayerType;
+    }
+    return false;
+  }
+
+  // ---- back in the calling thread ----
+
+  void post(std::function<void()> message) {
+    {
+      const std::scoped_lock lock(messages_mutex_);
+      messages_.push_back(std::move(message));
+    }
+    messages_changed_.notify_one();
+  }
+
+  void wait_for_message() {
+    std::deque<std::function<void()>> batch;
+    {
+      std::unique_lock lock(messages_mutex_);
+      messages_changed_.wait(lock, [this] { return !messages_.empty(); });
+      batch.swap(messages_);
+    }
+    for (const auto& message : batch) {
+      message();
+    }
+  }
+
+  void drain() {
+    while (running_ > 0) {
+      wait_for_message();
+    }
+  }
+
+  void complete(VertexId id, const Digest& chain, bool ran) {
+    --running_;
+    auto& state = states_[id];
+    state.value.chain = chain;
+    state.ran = ran;
+    state.status = VertexState::Status::done;
+    run_order_.push_back(id);
+    for (const auto user : state.users) {
+      if (--states_[user].missing == 0 && states_[user].status == VertexState::Status::waiting) {
+        start(user);
+      }
+    }
+  }
+
+  void fail_running(VertexId id, const Error& error) {
+    --running_;
+    fail(id, error, id);
+  }
+
+  void fail(VertexId id, const Error& error, VertexId origin) {
+    auto& state = states_[id];
+    if (state.status == VertexState::Status::failed) {
+      return;
+    }
+    state.status = VertexState::Status::failed;
+    state.error = error;
+    if (origin == id && state.error->where().line == 0 && graph_.at(id).where.line != 0) {
+      state.error->at(graph_.at(id).where).excerpt(graph_.at(id).excerpt);
+    }
+    const auto at = failed_at_.contains(origin) ? failed_at_.at(origin) : origin;
+    failed_at_[id] = at;
+    for (const auto user : state.users) {
+      fail(user, *state.error, at);
+    }
+  }
+
+  /// Says for each known step, once, that it is reused.
+  void report_known() {
+    for (VertexId id = 0; id < graph_.size(); ++id) {
+      const auto& state = states_[id];
+      if (state.reachable && state.status == VertexState::Status::known && is_step(graph_.at(id).op)) {
+        Activity activity(bus_, ActivityKind::step, graph_.at(id).name, parent_of(id));
+        activity.cache(state.definition.hex(), "nothing that it depends on changed");
+        activity.finish(ActivityResult::cached);
+      }
+    }
+  }
+
+  /// Ends the targets that can be ended; returns how many.
+  std::size_t finish_targets(const std::function<void(std::size_t, const TargetResult&)>& on_done) {
+    std::size_t count = 0;
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      const auto& root = states_[targets_[t].root];
+      if (finished_[t]) {
+        continue;
+      }
+      const bool ended = root.status == VertexState::Status::known || root.status == VertexState::Status::done;
+      const bool failed = root.status == VertexState::Status::failed;
+      const bool stopped = !ended && !failed && stop_.stop_requested() && running_ == 0;
+      if (!ended && !failed && !stopped) {
+        continue;
+      }
+      finished_[t] = true;
+      ++count;
+      results_[t] = result_of(t, ended, failed);
+      on_done(t, results_[t]);
+    }
+    return count;
+  }
+
+  TargetResult result_of(std::size_t t, bool ended, bool failed) {
+    const auto& root = states_[targets_[t].root];
+    TargetResult result;
+    count_steps(t, result);
+    if (failed) {
+      result.error = root.error;
+      result.failed_vertex = failed_at_.at(targets_[t].root);
+    } else if (!ended) {
+      result.error.emplace(ErrorKind::cancelled, "interrupted");
+    } else {
+      try {
+        result = assemble_target(t, std::move(result));
+      } catch (const Error& error) {
+        result.error = error;
+      }
+    }
+    result.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+    return result;
+  }
+
+  void count_steps(std::size_t t, TargetResult& result) const {
+    for (const auto id : closures_[t]) {
+      if (!is_step(graph_.at(id).op)) {
+        continue;
+      }
+      const auto& state = states_[id];
+      if (state.ran || state.status == VertexState::Status::failed) {
+        ++result.steps.run;
+        result.ran.push_back(id);
+      } else if (state.status != VertexState::Status::waiting) {
+        ++result.steps.cached;
+      }
+    }
+  }
+
+  const Graph& graph_;
+  std::span<const ImageTarget> targets_;
+  store::Store& store_;
+  EventBus& bus_;
+  const SolveOptions& options_;
+  std::stop_token stop_;
+  std::span<const ActivityId> parents_;
+  std::vector<State> states_;
+  std::vector<TargetResult> results_;
+  std::vector<std::vector<VertexId>> closures_;
+  std::vector<bool> finished_;
+  std::map<VertexId, VertexId> failed_at_;
+  std::vector<VertexId> run_order_;
+  std::size_t running_ = 0;
+  Pool* pool_ = nullptr;
+  Clock::time_point begin_ = Clock::now();
+
+  std::mutex unpack_mutex_;  // guards the three below
+  std::set<Digest> unpacked_;
+  std::set<Digest> base_chains_;
+  std::map<Digest, bool> usable_;
+
+  std::mutex messages_mutex_;
+  std::condition_variable messages_changed_;
+  std::deque<std::function<void()>> messages_;
+};
+
+}  // namespace
+
+std::vector<TargetResult> solve(const Graph& graph, std::span<const ImageTarget> targets, store::Store& store,
+                                EventBus& bus, const SolveOptions& options, std::stop_token stop,
+                                std::span<const ActivityId> image_activities,
+                                const std::function<void(std::size_t, const TargetResult&)>& on_done) {
+  return Solve(graph, targets, store, bus, options, std::move(stop), image_activities).run(on_done);
+}
+
+std::vector<StepCount> probe(const Graph& graph, std::span<const ImageTarget> targets, store::Store& store) {
+  EventBus silent;
+  const SolveOptions options;
+  Solve solve(graph, targets, store, silent, options, {}, {});
+  solve.prepare();
+  return solve.count_known();
+}
+
+}  // namespace dlc::build

@@ -13,7 +13,7 @@ namespace dlc::codec {
 
 struct TarEntry {
   enum class Type { file, hard_link, symlink, character, block, directory, fifo };
-  std::string path;  ///< as stored: relative, no leading "/", directories without the trailing "/"
+  std::string path;  ///< as stored: relative, no leading "/", directories without the trailing "/"; "": the root
   Type type = Type::file;
   std::uint32_t mode = 0;  ///< permission bits with setuid, setgid, sticky (07777)
   std::uint64_t uid = 0;
@@ -49,8 +49,10 @@ class TarReader {
  public:
   explicit TarReader(Source& in);
   ~TarReader();
-  /// The next entry, or nullopt at the end. Skips what was not read of the one before. A path is returned as the
-  /// archive has it, except that leading "/" and "./" are dropped: who unpacks it must resolve ".." and links safely.
+  /// The next entry, or nullopt at the end, when `in` has been read to its end too (so what stands below has seen and
+  /// checked everything). Skips what was not read of the entry before. A path is returned as the archive has it, except
+  /// that leading "/" and "./" are dropped, in a hard link's target too: who unpacks must resolve ".." and links
+  /// safely. Error(unsupported) for multi-volume and incremental archives and unknown types.
   [[nodiscard]] std::optional<TarEntry> next();
   /// Content of the current entry (holes of sparse files read as zeros); 0 at its end.
   [[nodiscard]] std::size_t read(std::span<std::byte> buffer);

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cli/command.h"
+#include "cli/lint_command.h"
 #include "cli/plan_command.h"
 
 namespace dlc::cli {
@@ -12,6 +13,7 @@ constexpr const char* kBuildspecs = "Buildspecs";
 
 constexpr std::array kCommands{
     Command{"plan", "print what the buildspecs resolve to", kBuildspecs, run_plan},
+    Command{"lint", "look for mistakes in buildspecs", kBuildspecs, run_lint},
 };
 
 }  // namespace

@@ -12,23 +12,23 @@ namespace dlc::cli {
 
 namespace {
 
-std::string unknown_option_hint(const CLI::App& app, std::span<const std::string> arguments) {
+/// The first argument that is no option of `app` and no option's value.
+Error unexpected(const CLI::App& app, std::span<const std::string> arguments) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (const auto& name : option->get_lnames()) {
       names.push_back("--" + name);
     }
   }
-  for (const auto& argument : arguments) {
-    const auto name = argument.substr(0, argument.find('='));
-    if (!name.starts_with("--") || std::find(names.begin(), names.end(), name) != names.end()) {
-      continue;
-    }
-    if (const auto similar = closest(name, names); !similar.empty()) {
-      return "did you mean " + similar + "?";
-    }
-  }
-  return app.get_name() + " --help lists the options";
+  const auto remaining = app.remaining();
+  const auto is_extra = [&](const std::string& argument) {
+    return std::find(remaining.begin(), remaining.end(), argument) != remaining.end();
+  };
+  const auto found = std::find_if(arguments.begin(), arguments.end(), is_extra);
+  const std::string argument = found != arguments.end() ? *found : "";
+  const auto similar = argument.starts_with("-") ? closest(argument.substr(0, argument.find('=')), names) : "";
+  return Error(ErrorKind::usage, (argument.starts_with("-") ? "unknown option: " : "unexpected argument: ") + argument)
+      .hint(similar.empty() ? app.get_name() + " --help lists the options" : "did you mean " + similar + "?");
 }
 
 }  // namespace
@@ -41,8 +41,8 @@ bool parse(CLI::App& app, std::span<const std::string> arguments) {
     const auto text = app.help();
     std::fwrite(text.data(), 1, text.size(), stdout);
     return false;
-  } catch (const CLI::ExtrasError& error) {
-    throw Error(ErrorKind::usage, error.what()).hint(unknown_option_hint(app, arguments));
+  } catch (const CLI::ExtrasError&) {
+    throw unexpected(app, arguments);
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorKind::usage, error.what()).hint(app.get_name() + " --help lists the options");
   }

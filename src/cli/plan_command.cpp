@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "buildspec/explain.h"
 #include "buildspec/plan.h"
 #include "cli/buildspec_options.h"
 #include "cli/parse.h"
@@ -80,6 +81,10 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& /*glob
   print(diagnostics, "no plan was made");
   if (diagnostics.errors() > 0) {
     return exit_status(ErrorKind::invalid);
+  }
+  if (!explained.empty()) {
+    write_out(buildspec::explain(plan, options.resolve, explained));
+    return 0;
   }
   if (output == "json") {
     write_out(buildspec::to_json(plan));

@@ -166,6 +166,8 @@ void Progress::close() noexcept {
   state_->finished.wait_for(lock, kLongestClose, [&] { return state_->done; });
 }
 
-Progress::~Progress() { close(); }
+Progress::~Progress() {
+  close();
+}
 
 }  // namespace dlc::cli

@@ -199,7 +199,11 @@ class RawJsonView : public ProgressView {
 
 }  // namespace
 
-std::unique_ptr<ProgressView> make_jsonl_view(int fd) { return std::make_unique<JsonlView>(fd); }
-std::unique_ptr<ProgressView> make_rawjson_view(int fd) { return std::make_unique<RawJsonView>(fd); }
+std::unique_ptr<ProgressView> make_jsonl_view(int fd) {
+  return std::make_unique<JsonlView>(fd);
+}
+std::unique_ptr<ProgressView> make_rawjson_view(int fd) {
+  return std::make_unique<RawJsonView>(fd);
+}
 
 }  // namespace dlc::cli

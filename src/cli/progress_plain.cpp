@@ -244,7 +244,11 @@ class StepsView : public ProgressView {
 
 }  // namespace
 
-std::unique_ptr<ProgressView> make_images_view(int fd) { return std::make_unique<ImagesView>(fd); }
-std::unique_ptr<ProgressView> make_steps_view(int fd) { return std::make_unique<StepsView>(fd); }
+std::unique_ptr<ProgressView> make_images_view(int fd) {
+  return std::make_unique<ImagesView>(fd);
+}
+std::unique_ptr<ProgressView> make_steps_view(int fd) {
+  return std::make_unique<StepsView>(fd);
+}
 
 }  // namespace dlc::cli

@@ -118,7 +118,9 @@ std::string step_number(std::string_view name) {
   return number.find('/') == std::string_view::npos ? std::string() : std::string(number);
 }
 
-double seconds_between(SteadyTime from, SteadyTime to) { return std::chrono::duration<double>(to - from).count(); }
+double seconds_between(SteadyTime from, SteadyTime to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 
 namespace {
 
@@ -137,6 +139,8 @@ class QuietView : public ProgressView {
 
 }  // namespace
 
-std::unique_ptr<ProgressView> make_quiet_view(int fd) { return std::make_unique<QuietView>(fd); }
+std::unique_ptr<ProgressView> make_quiet_view(int fd) {
+  return std::make_unique<QuietView>(fd);
+}
 
 }  // namespace dlc::cli

@@ -1,5 +1,5 @@
-// The terminal form: a row per image and step with its time, redrawn in place at most ten times a second. What has ended
-// scrolls away above; the live part never exceeds the window.
+// The terminal form: a row per image and step with its time, redrawn in place at most ten times a second. What has
+// ended scrolls away above; the live part never exceeds the window.
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 
@@ -61,8 +61,8 @@ std::string cut(const std::string& text, std::size_t columns) {
 }
 
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
 }
 
 class TtyView : public ProgressView {
@@ -72,9 +72,18 @@ class TtyView : public ProgressView {
   void event(const Event& event) override {
     switch (event.type) {
       case Event::Type::begin:
-        rows_.push_back({.id = event.activity, .parent = event.parent, .kind = event.kind, .name = event.name,
-                         .begun = event.when, .ended = {}, .over = false, .result = {}, .error = {}, .done = 0,
-                         .total = 0, .lines = {}});
+        rows_.push_back({.id = event.activity,
+                         .parent = event.parent,
+                         .kind = event.kind,
+                         .name = event.name,
+                         .begun = event.when,
+                         .ended = {},
+                         .over = false,
+                         .result = {},
+                         .error = {},
+                         .done = 0,
+                         .total = 0,
+                         .lines = {}});
         break;
       case Event::Type::progress:
         if (auto* row = find(event.activity)) {
@@ -224,8 +233,9 @@ class TtyView : public ProgressView {
     const auto window = window_of(out_.fd());
     auto lines = frame(now, window);
     if (!rows_.empty()) {
-      lines.insert(lines.begin(), fmt::format("[+] {}  {} ended, {} running", format_seconds(seconds_between(begun_, now)),
-                                              ended_, std::ranges::count(rows_, false, &Row::over)));
+      lines.insert(lines.begin(),
+                   fmt::format("[+] {}  {} ended, {} running", format_seconds(seconds_between(begun_, now)), ended_,
+                               std::ranges::count(rows_, false, &Row::over)));
     }
     const auto most = std::max(kFewestRows, window.rows) - 2;
     if (lines.size() > most) {  // the newest rows are at the end: those are what happens now
@@ -260,6 +270,8 @@ class TtyView : public ProgressView {
 
 }  // namespace
 
-std::unique_ptr<ProgressView> make_tty_view(int fd, bool color) { return std::make_unique<TtyView>(fd, color); }
+std::unique_ptr<ProgressView> make_tty_view(int fd, bool color) {
+  return std::make_unique<TtyView>(fd, color);
+}
 
 }  // namespace dlc::cli

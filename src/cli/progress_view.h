@@ -44,7 +44,7 @@ class ProgressView {
 [[nodiscard]] std::unique_ptr<ProgressView> make_steps_view(int fd);   ///< plain, as BuildKit
 [[nodiscard]] std::unique_ptr<ProgressView> make_jsonl_view(int fd);
 [[nodiscard]] std::unique_ptr<ProgressView> make_rawjson_view(int fd);
-[[nodiscard]] std::unique_ptr<ProgressView> make_quiet_view(int fd);   ///< warnings and errors only
+[[nodiscard]] std::unique_ptr<ProgressView> make_quiet_view(int fd);  ///< warnings and errors only
 
 /// Cuts a stream of chunks into lines, per activity.
 class LineSplitter {

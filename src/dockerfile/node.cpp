@@ -20,8 +20,8 @@ std::size_t find_blank(std::string_view text) {
   return static_cast<std::size_t>(at - text.begin());
 }
 
-// One flag from the front of `text`: quotes group, '\' quotes one character (whatever the escape directive says).
-std::string take_flag(std::string_view& text) {
+// One flag from the front of `text`: quotes group, the escape character quotes one character.
+std::string take_flag(std::string_view& text, char escape) {
   std::string flag;
   char quote_mark = '\0';
   std::size_t at = 0;
@@ -35,7 +35,7 @@ std::string take_flag(std::string_view& text) {
     } else if (quote_mark == '\0' && (c == '\'' || c == '"')) {
       quote_mark = c;
     } else {
-      if (c == '\\') {
+      if (c == escape) {
         if (++at == text.size()) {
           break;
         }
@@ -49,14 +49,14 @@ std::string take_flag(std::string_view& text) {
 }
 
 // Flags stand between keyword and arguments; "--" alone ends them.
-std::vector<std::string> take_flags(std::string_view& text) {
+std::vector<std::string> take_flags(std::string_view& text, char escape) {
   std::vector<std::string> flags;
   while (true) {
     text = trim_left(text);
     if (!text.starts_with("--")) {
       return flags;
     }
-    std::string flag = take_flag(text);
+    std::string flag = take_flag(text, escape);
     if (flag == "--") {
       return flags;
     }
@@ -237,7 +237,7 @@ Node make_node(std::string_view line, char escape) {
   node.keyword = text.substr(0, end);
   node.name = lower(node.keyword);
   text = trim_left(text.substr(end));
-  node.flags = take_flags(text);
+  node.flags = take_flags(text, escape);
   node.rest = trim(text);
   if (!node.rest.empty()) {
     // ONBUILD nests once only; deeper nesting is refused here, before it can recurse.

@@ -1,5 +1,6 @@
 #pragma once
-// The patterns of ${name#p}, ${name%p} and ${name/p/w}: * any text, ? one character, \ quotes; all else is itself.
+// The patterns of ${name#p}, ${name%p} and ${name/p/w}: * any text, ? one character, \ quotes * ? \ } and /; all else
+// is itself.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,7 +10,7 @@ namespace dlc::dockerfile {
 
 class ShellPattern {
  public:
-  /// Throws Error(invalid) for a pattern that ends in a lone '\'.
+  /// Throws Error(invalid) where '\' stands before anything else.
   explicit ShellPattern(std::string_view text);
   ShellPattern(const ShellPattern&) = delete;
   ShellPattern& operator=(const ShellPattern&) = delete;

@@ -264,7 +264,7 @@ class Expander {
     const bool all = peek() == '/';
     at_ += all ? 1 : 0;
     const std::string word = read_part('/', true, "syntax error: missing '/' in ${");
-    const std::string replacement = read_part('}', false, "syntax error: missing '}'");
+    const std::string replacement = read_part('}', true, "syntax error: missing '}'");
     const auto value = look_up(name);
     if (!value) {
       unset_.insert(name);

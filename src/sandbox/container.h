@@ -18,11 +18,12 @@ namespace dlc::sandbox {
 struct ContainerMount {
   enum class Type { bind, tmpfs };
   Type type = Type::bind;
-  std::string source;       ///< host path (bind)
-  std::string target;       ///< absolute in the container; resolved inside the root, never through a link to outside
+  std::string source;  ///< host path (bind)
+  std::string target;  ///< absolute in the container; resolved inside the root, never through a link to outside
   bool read_only = true;
-  std::uint64_t size = 0;   ///< tmpfs: bytes; 0: no limit
+  std::uint64_t size = 0;      ///< tmpfs: bytes; 0: no limit
   std::uint32_t mode = 01777;  ///< tmpfs
+  bool no_exec = false;        ///< programs on it cannot be run
 };
 
 enum class Network { host, none };
@@ -33,35 +34,37 @@ struct ContainerSpec {
   std::filesystem::path upper;                ///< gets the changes
   std::filesystem::path work;
   std::vector<std::string> argv;
-  std::vector<std::string> env;               ///< "K=V"
-  std::string cwd = "/";                      ///< made (0755) where missing, as runtimes do
-  std::string user;                           ///< resolve_user's syntax
+  std::vector<std::string> env;  ///< "K=V"
+  std::string cwd = "/";         ///< made (0755) where missing, as runtimes do
+  std::string user;              ///< resolve_user's syntax
   std::string hostname;
-  std::vector<ContainerMount> mounts;         ///< mount points that had to be made are removed after the step
+  std::vector<ContainerMount> mounts;  ///< mount points that had to be made are removed after the step
   Network network = Network::host;
-  bool insecure = false;                      ///< all capabilities, no seccomp
+  bool insecure = false;                                   ///< all capabilities, no seccomp
   std::vector<std::pair<std::string, std::string>> hosts;  ///< extra /etc/hosts lines: name, address
   std::uint64_t shm_size = 64U << 20;
   std::vector<std::pair<std::string, std::pair<std::uint64_t, std::uint64_t>>> ulimits;  ///< clamped to the host's
   HostCerts host_certs = HostCerts::off;
-  std::uint64_t memory_limit = 0;             ///< bytes; 0: none; where the host allows
-  double cpu_limit = 0;                       ///< cores; 0: none
-  bool terminal = false;                      ///< `dlc run -t`: connect our terminal
-  bool interactive = false;                   ///< pass our standard input; otherwise /dev/null
-  bool inherit_output = false;                ///< write to our standard output/error instead of `on_output`
-  bool forward_signals = false;               ///< INT, TERM, HUP, QUIT, USR1, USR2, WINCH reach the process
-  std::string stop_signal;
+  std::uint64_t memory_limit = 0;  ///< bytes; 0: none; where the host allows
+  double cpu_limit = 0;            ///< cores; 0: none
+  bool terminal = false;           ///< `dlc run -t`: connect our terminal
+  bool interactive = false;        ///< pass our standard input; otherwise /dev/null
+  bool inherit_output = false;     ///< write to our standard output/error instead of `on_output`
+  bool forward_signals = false;    ///< INT, TERM, HUP, QUIT, USR1, USR2, WINCH reach the process
+  std::string stop_signal;         ///< "SIGTERM", "TERM" or "15"; empty: SIGTERM
+  int stop_timeout = 10;           ///< seconds between the stop signal and SIGKILL (with forward_signals)
+  bool read_only = false;          ///< the root is mounted read-only
 };
 
 struct ContainerResult {
-  int status = 0;               ///< exit status; 128 + N for signal N
+  int status = 0;  ///< exit status; 128 + N for signal N
   bool out_of_memory = false;
   std::uint64_t peak_memory = 0;  ///< bytes; 0: unknown
 };
 
 /// Which runtime and where; made once.
 struct Runtime {
-  std::string name;   ///< "crun" or "runc"
+  std::string name;  ///< "crun" or "runc"
   std::string path;
 };
 /// `wanted`: "", "crun", "runc" (or a path). Error(not_found) with the package to install.

@@ -1,0 +1,280 @@
+#include "sandbox/container.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/process.h"
+#include "sandbox/mount_api.h"
+#include "sandbox/mount_points.h"
+#include "sandbox/output_pump.h"
+#include "sandbox/overlay.h"
+#include "sandbox/rooted.h"
+#include "sandbox/runtime_config.h"
+#include "sandbox/supervisor.h"
+
+namespace dlc::sandbox {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_below(std::string_view path, std::string_view directory) {
+  return path == directory || (path.starts_with(directory) && path.substr(directory.size()).starts_with('/'));
+}
+
+/// Places that a file system of the container covers: mount points in them are the runtime's to make.
+bool is_covered(std::string_view path) {
+  return is_below(path, "/dev") || is_below(path, "/proc") || is_below(path, "/sys");
+}
+
+std::string host_resolv_conf() {
+  try {
+    return read_file("/etc/resolv.conf", 1U << 20);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+std::string hosts_file(const ContainerSpec& spec) {
+  std::string text = "127.0.0.1\tlocalhost";
+  if (!spec.hostname.empty()) {
+    text += " " + spec.hostname;
+  }
+  text += "\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  for (const auto& [name, address] : spec.hosts) {
+    text += address + "\t" + name + "\n";
+  }
+  return text;
+}
+
+std::vector<std::string> environment_with_home(const ContainerSpec& spec, const UserIds& user) {
+  auto env = spec.env;
+  const bool has_home = std::any_of(env.begin(), env.end(), [](const auto& line) { return line.starts_with("HOME="); });
+  if (!has_home) {
+    env.push_back("HOME=" + user.home);
+  }
+  return env;
+}
+
+/// A container from its root to its end.
+class Container {
+ public:
+  Container(const Runtime& runtime, const ContainerSpec& spec)
+      : runtime_(runtime), spec_(spec), bundle_(run_directory(), "c"), points_(-1, spec.upper) {}
+
+  ContainerResult run(const std::function<void(LogStream, std::string_view)>& on_output, const std::stop_token& stop) {
+    try {
+      prepare();
+      const auto result = execute(on_output, stop);
+      clean();
+      return result;
+    } catch (...) {
+      plan_.mounts.clear();
+      points_.remove();
+      throw;
+    }
+  }
+
+ private:
+  void prepare() {
+    plan_.mounts.push_back({make_overlay(spec_.lowers, spec_.upper, spec_.work), make_place("rootfs", true)});
+    const int root = plan_.mounts.front().mount.get();
+    points_ = MountPoints(root, spec_.upper);
+    check_root(root);
+    input_.user = resolve_user(root, spec_.user);
+    input_.env = environment_with_home(spec_, input_.user);
+    input_.root = plan_.mounts.front().target;
+    add_file("/etc/resolv.conf", host_resolv_conf());
+    add_file("/etc/hosts", hosts_file(spec_));
+    for (const auto& mount : spec_.mounts) {
+      add_mount(mount);
+    }
+    make_working_directory();
+    write_file_atomically(bundle_.path() / "config.json", runtime_config(spec_, input_));
+  }
+
+  /// The runtime mounts on these; a link there would lead it out of the root.
+  void check_root(int root) {
+    for (const char* name : {"dev", "proc", "sys"}) {
+      struct stat status{};
+      if (::fstatat(root, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(status.st_mode)) {
+        throw Error(ErrorKind::denied, std::string("the image's /") + name + " is not a directory");
+      }
+      points_.make(std::string("/") + name, true);
+    }
+  }
+
+  /// A file or directory of the bundle for the supervisor to attach a mount at.
+  std::string make_place(const std::string& name, bool directory) {
+    const fs::path path = bundle_.path() / name;
+    if (directory) {
+      if (::mkdir(path.c_str(), 0755) != 0) {
+        throw system_error("create " + path.string());
+      }
+    } else {
+      const UniqueFd made = open_file(path.string(), O_CREAT | O_EXCL | O_WRONLY, 0600);
+    }
+    return path.string();
+  }
+
+  void add_file(const std::string& target, const std::string& text) {
+    const fs::path source = bundle_.path() / fs::path(target).filename();
+    write_file_atomically(source, text, Durability::volatile_, 0644);
+    input_.mounts.push_back(
+        {"bind", source.string(), points_.make(target, false), {"bind", "nosuid", "nodev", "noexec"}});
+  }
+
+  void add_mount(const ContainerMount& mount) {
+    std::vector<std::string> options{"nosuid", "nodev"};
+    if (mount.no_exec) {
+      options.emplace_back("noexec");
+    }
+    if (mount.read_only) {
+      options.emplace_back("ro");
+    }
+    if (mount.type == ContainerMount::Type::tmpfs) {
+      options.push_back(fmt_mode(mount.mode));
+      if (mount.size != 0) {
+        options.push_back("size=" + std::to_string(mount.size));
+      }
+      input_.mounts.push_back({"tmpfs", "tmpfs", mount_point(mount.target, true), options});
+      return;
+    }
+    // The source is pinned now: whoever swaps a part of its path for a link later changes nothing.
+    UniqueFd source = clone_mount(AT_FDCWD, mount.source, true);
+    struct stat status{};
+    if (::fstat(source.get(), &status) != 0) {
+      throw system_error("stat " + mount.source);
+    }
+    const bool directory = S_ISDIR(status.st_mode);
+    const auto place = make_place("m" + std::to_string(plan_.mounts.size()), directory);
+    plan_.mounts.push_back({std::move(source), place});
+    options.emplace_back("rbind");
+    input_.mounts.push_back({"bind", place, mount_point(mount.target, directory), options});
+  }
+
+  static std::string fmt_mode(std::uint32_t mode) {
+    std::string digits;
+    for (int shift = 9; shift >= 0; shift -= 3) {
+      digits += static_cast<char>('0' + ((mode >> static_cast<unsigned>(shift)) & 7U));
+    }
+    return "mode=" + digits;
+  }
+
+  std::string mount_point(const std::string& target, bool directory) {
+    return is_covered(target) ? target : points_.make(target, directory);
+  }
+
+  void make_working_directory() {
+    const auto in_mount = [&](const ConfigMount& mount) { return is_below(spec_.cwd, mount.target); };
+    if (!is_covered(spec_.cwd) && std::none_of(input_.mounts.begin(), input_.mounts.end(), in_mount)) {
+      points_.make_lasting_directory(spec_.cwd);
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> runtime_command() const {
+    const std::string log = (bundle_.path() / "log").string();
+    std::vector<std::string> argv{runtime_.path,  "--root", (run_directory() / runtime_.name).string(), "--log", log,
+                                  "--log-format", "json"};
+    if (runtime_.name == "crun") {
+      argv.emplace_back("--cgroup-manager=disabled");
+    }
+    for (const auto& part : {std::string("run"), std::string("--bundle"), bundle_.path().string(),
+                             "dlc-" + bundle_.path().filename().string()}) {
+      argv.push_back(part);
+    }
+    return argv;
+  }
+
+  ContainerResult execute(const std::function<void(LogStream, std::string_view)>& on_output,
+                          const std::stop_token& stop) {
+    ContainerStreams streams(spec_, input_.user.uid, input_.user.gid);
+    plan_.argv = runtime_command();
+    plan_.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    plan_.stdio = streams.container_ends();
+    plan_.own_session = !spec_.terminal;
+    Supervisor supervisor(plan_);
+    plan_.mounts.clear();
+    streams.close_container_ends();
+    const bool stopped = pump(supervisor, streams, spec_, on_output, stop);
+    const auto ended = supervisor.wait();
+    if (stopped) {
+      throw Error(ErrorKind::cancelled, "the container was stopped");
+    }
+    ContainerResult result{.status = ended.status};
+    check_log(result, on_output);
+    return result;
+  }
+
+  /// What the runtime itself had to say. A program that cannot be run is the container's failure, like in a shell.
+  void check_log(ContainerResult& result, const std::function<void(LogStream, std::string_view)>& on_output) const {
+    const fs::path path = bundle_.path() / "log";
+    if (result.status == 0 || !fs::exists(path)) {
+      return;
+    }
+    const auto message = runtime_message(read_file(path, 1U << 20));
+    if (message.empty()) {
+      return;
+    }
+    const auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
+    if (has("executable file") || has("exec:") || has("exec ")) {
+      result.status = has("ermission denied") || has("Is a directory") || has("is a directory") ? 126 : 127;
+      on_output(LogStream::err, runtime_.name + ": " + message + "\n");
+      return;
+    }
+    throw Error(ErrorKind::failed, runtime_.name + ": " + message);
+  }
+
+  static std::string runtime_message(std::string_view log) {
+    std::string result;
+    while (!log.empty()) {
+      const auto end = log.find('\n');
+      const auto line = nlohmann::json::parse(log.substr(0, end), nullptr, false);
+      log = end == std::string_view::npos ? std::string_view{} : log.substr(end + 1);
+      if (line.is_object() && line.value("level", "") == "error") {
+        result = line.value("msg", "");
+      }
+    }
+    return result;
+  }
+
+  void clean() { points_.remove(); }
+
+  const Runtime& runtime_;
+  const ContainerSpec& spec_;
+  TemporaryDirectory bundle_;
+  MountPoints points_;
+  ConfigInput input_;
+  SupervisorPlan plan_;
+};
+
+}  // namespace
+
+Runtime find_runtime(std::string_view wanted) {
+  const std::string_view name = wanted.empty() ? "crun" : wanted;
+  if (const auto path = find_program(name)) {
+    return {fs::path(name).filename().string(), *path};
+  }
+  if (wanted.empty()) {
+    if (const auto path = find_program("runc")) {
+      return {"runc", *path};
+    }
+  }
+  throw Error(ErrorKind::not_found, "the container runtime " + std::string(name) + " is not installed")
+      .hint("install the package crun (or runc) of your distribution");
+}
+
+ContainerResult run_container(const Runtime& runtime, const ContainerSpec& spec,
+                              const std::function<void(LogStream, std::string_view)>& on_output, std::stop_token stop) {
+  return Container(runtime, spec).run(on_output, stop);
+}
+
+}  // namespace dlc::sandbox

@@ -1,0 +1,23 @@
+#pragma once
+// The kernel's descriptor-based mount calls (fsopen(2), fsmount(2), open_tree(2), move_mount(2), mount_setattr(2)),
+// whose mounts belong to no namespace until they are attached. glibc 2.36 has the names, but its <sys/mount.h> and the
+// kernel's <linux/mount.h> cannot be included together, so only the former is used.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace dlc::sandbox {
+
+/// A detached copy of the mount (tree) at `path`, which `directory` resolves; with `recursive` mounts below it too.
+[[nodiscard]] UniqueFd clone_mount(int directory, const std::string& path, bool recursive);
+/// Attaches a detached mount at `target`.
+void attach_mount(const UniqueFd& mount, const std::string& target);
+
+/// A detached overlay (nodev), for OverlayMount and for containers, which attach it in a namespace of their own.
+/// Writable ones are `volatile`: no fsync of a step waits for the disk; durability is the store's (docs/engine.md).
+[[nodiscard]] UniqueFd make_overlay(const std::vector<std::filesystem::path>& lowers,
+                                    const std::filesystem::path& upper, const std::filesystem::path& work);
+
+}  // namespace dlc::sandbox

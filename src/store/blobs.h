@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@
 namespace dlc::store {
 
 using codec::Digest;
+
+class RunDirectory;
 
 /// A blob being written. Destroyed without `commit`, it never was.
 class BlobWriter : public codec::Sink {
@@ -29,8 +32,8 @@ class BlobWriter : public codec::Sink {
 
 class BlobStore {
  public:
-  /// `root` holds blobs/ and tmp/.
-  explicit BlobStore(std::filesystem::path root);
+  /// `root` holds blobs/ and tmp/; `run` is for file systems without O_TMPFILE. Both outlive this.
+  BlobStore(std::filesystem::path root, RunDirectory& run);
 
   [[nodiscard]] bool contains(const Digest& digest) const;
   /// Bytes, or nullopt where it is missing.
@@ -40,11 +43,13 @@ class BlobStore {
   [[nodiscard]] std::filesystem::path path_of(const Digest& digest) const;
   [[nodiscard]] std::unique_ptr<BlobWriter> create();
   Digest put(std::string_view text);
+  /// In no particular order. Names that are no digests are skipped.
   void for_each(const std::function<void(const Digest&, std::uint64_t size)>& visit) const;
   void remove(const Digest& digest);
 
  private:
   std::filesystem::path root_;
+  RunDirectory* run_;
 };
 
 }  // namespace dlc::store

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,14 +20,15 @@
 namespace dlc::store {
 
 class Database;
+class RunDirectory;
 
 struct Layer {
   Digest chain_id;
-  Digest parent;          ///< chain id of the layer below; zero for the lowest
-  Digest diff_id;         ///< of the uncompressed tar
-  Digest blob;            ///< of the compressed tar; zero while only the snapshot is here
+  Digest parent;   ///< chain id of the layer below; zero for the lowest
+  Digest diff_id;  ///< of the uncompressed tar
+  Digest blob;     ///< of the compressed tar; zero while only the snapshot is here
   std::uint64_t blob_size = 0;
-  std::uint64_t size = 0; ///< bytes of the uncompressed tar
+  std::uint64_t size = 0;  ///< bytes of the uncompressed tar
   std::string media_type;
   bool unpacked = false;  ///< the snapshot is here
 };
@@ -34,12 +36,14 @@ struct Layer {
 /// An upper directory in the making, below the store's tmp/. Removed by the destructor unless committed.
 class WorkingSnapshot {
  public:
+  /// `directory` holds "fs" and "work".
   explicit WorkingSnapshot(std::filesystem::path directory);
   WorkingSnapshot(WorkingSnapshot&&) noexcept;
   WorkingSnapshot& operator=(WorkingSnapshot&&) = delete;
   ~WorkingSnapshot();
   [[nodiscard]] std::filesystem::path upper() const;  ///< overlayfs upperdir; mode, owner of "/" set from the parent
   [[nodiscard]] std::filesystem::path work() const;   ///< overlayfs workdir, empty
+  /// Gives the directory up; empty where it was moved from.
   std::filesystem::path release() noexcept;
 
  private:
@@ -47,37 +51,43 @@ class WorkingSnapshot {
 };
 
 struct CommitOptions {
-  std::optional<std::int64_t> epoch;    ///< later times of changed files become this, in the layer and in the snapshot
+  std::optional<std::int64_t> epoch;  ///< later times of changed files become this, in the layer and in the snapshot
   codec::CompressionOptions compression;
-  bool ancestors = true;                ///< an entry for each ancestor of a changed path (not for COPY --link)
+  bool ancestors = true;  ///< an entry for each ancestor of a changed path (not for COPY --link)
 };
 
 /// What a layer holds, one line of its index; see docs/formats/layer-index.md.
 struct IndexEntry {
-  std::string path;      ///< relative, no leading slash; whiteouts as in the tar (".wh.name", ".wh..wh..opq")
-  char type = 'f';       ///< f file, h hard link, l symlink, d directory, c, b, p
+  std::string path;  ///< relative, no leading slash; whiteouts as in the tar (".wh.name", ".wh..wh..opq")
+  char type = 'f';   ///< f file, h hard link, l symlink, d directory, c, b, p
   std::uint32_t mode = 0;
   std::uint64_t uid = 0, gid = 0, size = 0;
   std::string link;
-  Digest content;        ///< of a file's bytes
+  Digest content;            ///< of a file's bytes
+  std::int64_t mtime = 0;    ///< seconds
+  std::uint64_t offset = 0;  ///< of a file's bytes in the uncompressed tar
+  std::uint32_t major = 0, minor = 0;
+  std::map<std::string, std::string> xattrs;
+  std::string kept;  ///< the content itself, of the few small files that decide names (etc/passwd, etc/group)
 };
 
 class Layers {
  public:
-  Layers(std::filesystem::path root, BlobStore& blobs, Database& database);
+  /// All arguments outlive this.
+  Layers(std::filesystem::path root, BlobStore& blobs, Database& database, RunDirectory& run);
   ~Layers();
 
   [[nodiscard]] std::optional<Layer> find(const Digest& chain_id) const;
-  /// The snapshot directories of a chain, topmost first, as overlayfs wants its lowerdirs. Error(not_found) where one is
-  /// not unpacked. Zero gives an empty list.
+  /// The snapshot directories of a chain, topmost first, as overlayfs wants its lowerdirs. Error(not_found) where one
+  /// is not unpacked. Zero gives an empty list.
   [[nodiscard]] std::vector<std::filesystem::path> lowers(const Digest& chain_id) const;
   /// The layers of a chain, lowest first.
   [[nodiscard]] std::vector<Layer> chain(const Digest& chain_id) const;
 
   /// A new upper over `parent` (zero: none).
   [[nodiscard]] WorkingSnapshot begin(const Digest& parent);
-  /// Makes the layer from the changes in one streaming pass (read, tar, hash, compress, hash, index), moves the upper to
-  /// snapshots/ and records both. Where the same chain id exists already that one is kept and returned. The tar is a
+  /// Makes the layer from the changes in one streaming pass (read, tar, hash, compress, hash, index), moves the upper
+  /// to snapshots/ and records both. Where the same chain id exists already that one is kept and returned. The tar is a
   /// pure function of the changes (sorted, numeric owners, marks only where the parent has the path).
   [[nodiscard]] Layer commit(WorkingSnapshot&& snapshot, const Digest& parent, const CommitOptions& options,
                              Activity* activity = nullptr);
@@ -91,6 +101,7 @@ class Layers {
   /// Another compression of an existing layer; the blob is made once and recorded.
   [[nodiscard]] oci::Descriptor recompress(const Digest& chain_id, const codec::CompressionOptions& options);
 
+  /// In the order of the tar. Read from index/, or made from the blob where it is missing there.
   [[nodiscard]] std::vector<IndexEntry> index(const Digest& diff_id) const;
 
  private:

@@ -16,15 +16,15 @@ using codec::Digest;
 class Database;
 
 struct StepRecord {
-  Digest key;             ///< a definition key or a content key
-  Digest operation;       ///< of the operation alone (tells whether any content key can match)
-  Digest result;          ///< chain id of the file system after the step, or the digest of a source
+  Digest key;        ///< a definition key or a content key
+  Digest operation;  ///< of the operation alone (tells whether any content key can match)
+  Digest result;     ///< chain id of the file system after the step, or the digest of a source
   std::uint64_t cost_ms = 0;
-  std::string inputs;     ///< JSON for explanations: what went into the key, by name
+  std::string inputs;  ///< JSON for explanations: what went into the key, by name
 };
 
 struct ImageRecord {
-  std::string name;       ///< full reference
+  std::string name;  ///< full reference
   Digest manifest;
   std::int64_t updated = 0;  ///< seconds since the epoch
 };

@@ -17,15 +17,19 @@ namespace dlc::store {
 /// Exclusive ownership of one step's key across processes; released by the destructor.
 class StepLock {
  public:
+  /// `fd` is locked; `path` names the same file, which the destructor removes.
+  StepLock(UniqueFd fd, std::filesystem::path path) : fd_(std::move(fd)), path_(std::move(path)) {}
   StepLock(StepLock&&) noexcept = default;
-  explicit StepLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  StepLock& operator=(StepLock&&) = delete;
+  ~StepLock();
 
  private:
   UniqueFd fd_;
+  std::filesystem::path path_;
 };
 
 struct CheckFinding {
-  std::string what;    ///< the object
+  std::string what;  ///< the object
   std::string problem;
 };
 
@@ -59,7 +63,8 @@ class Store {
 
   [[nodiscard]] std::vector<CheckFinding> check(bool contents);
   [[nodiscard]] Usage usage();
-  /// Removes what no tag (and no recorded step younger than `keep_seconds`) needs; never what a live run may use.
+  /// Removes what no tag, no step used within the last `keep_seconds` and nothing written within them needs. While
+  /// another process has the store open only a dry run is possible: Error(failed), retryable, that names it.
   GcResult gc(std::int64_t keep_seconds, bool dry_run);
 
  private:

@@ -1,0 +1,389 @@
+#include "store/layers.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "codec/tar.h"
+#include "store/changes.h"
+#include "store/database.h"
+#include "store/extractor.h"
+#include "store/filters.h"
+#include "store/host.h"
+#include "store/layer_index.h"
+#include "store/layer_table.h"
+#include "store/layer_writer.h"
+
+namespace dlc::store {
+
+namespace {
+
+std::string_view media_type_of(codec::Compression kind) {
+  switch (kind) {
+    case codec::Compression::none:
+      return oci::kLayerType;
+    case codec::Compression::zstd:
+      return oci::kLayerZstdType;
+    case codec::Compression::gzip:
+      break;
+  }
+  return oci::kLayerGzipType;
+}
+
+UniqueFd open_directory(const std::filesystem::path& path) {
+  return open_file(path.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+}  // namespace
+
+WorkingSnapshot::WorkingSnapshot(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+WorkingSnapshot::WorkingSnapshot(WorkingSnapshot&& other) noexcept
+    : directory_(std::exchange(other.directory_, std::filesystem::path())) {}
+
+WorkingSnapshot::~WorkingSnapshot() {
+  if (!directory_.empty()) {
+    try {
+      remove_tree(directory_);
+    } catch (const std::exception&) {  // the run's directory goes with the run
+    }
+  }
+}
+
+std::filesystem::path WorkingSnapshot::upper() const {
+  return directory_ / "fs";
+}
+std::filesystem::path WorkingSnapshot::work() const {
+  return directory_ / "work";
+}
+std::filesystem::path WorkingSnapshot::release() noexcept {
+  return std::exchange(directory_, std::filesystem::path());
+}
+
+struct Layers::State {
+  std::filesystem::path root;
+  BlobStore& blobs;
+  Database& database;
+  RunDirectory& run;
+  LayerTable table;
+
+  State(std::filesystem::path directory, BlobStore& blob_store, Database& db, RunDirectory& run_directory)
+      : root(std::move(directory)), blobs(blob_store), database(db), run(run_directory), table(db, blob_store) {}
+
+  [[nodiscard]] std::filesystem::path snapshot_path(const Digest& chain) const {
+    return root / "snapshots" / chain.hex();
+  }
+  [[nodiscard]] std::filesystem::path index_path(const Digest& diff) const { return root / "index" / diff.hex(); }
+
+  [[nodiscard]] std::vector<std::filesystem::path> lowers(const Digest& chain) {
+    std::vector<std::filesystem::path> result;
+    for (const auto& layer : table.chain(chain)) {
+      if (!layer.unpacked) {
+        throw Error(ErrorKind::not_found, "layer " + layer.chain_id.str() + " is not unpacked");
+      }
+      result.push_back(snapshot_path(layer.chain_id) / "fs");
+    }
+    std::reverse(result.begin(), result.end());
+    return result;
+  }
+
+  WorkingSnapshot begin(const Digest& parent) {
+    const auto below = lowers(parent);
+    WorkingSnapshot snapshot(run.make_directory("snapshot-"));
+    for (const auto& directory : {snapshot.upper(), snapshot.work()}) {
+      if (::mkdir(directory.c_str(), 0755) != 0) {
+        throw system_error("create " + directory.string());
+      }
+    }
+    const UniqueFd upper = open_directory(snapshot.upper());
+    struct stat status{};
+    status.st_mode = S_IFDIR | 0755;
+    Xattrs xattrs;
+    if (!below.empty()) {
+      const UniqueFd above = open_directory(below.front());
+      status = *stat_at(above.get(), "");
+      xattrs = xattrs_at(above.get(), "");
+    }
+    set_metadata_at(upper.get(), "", status, xattrs);
+    set_mtime_at(upper.get(), "", status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    return snapshot;
+  }
+
+  // Moves a finished directory to its name. Where one is there already it is whole, and equal.
+  void place_snapshot(WorkingSnapshot& snapshot, const Layer& layer) {
+    const auto directory = snapshot.upper().parent_path();
+    remove_tree(snapshot.work());
+    write_layer_file(directory / "layer.json", layer);
+    const auto target = snapshot_path(layer.chain_id);
+    if (::rename(directory.c_str(), target.c_str()) == 0) {
+      (void)snapshot.release();
+    } else if (errno != EEXIST && errno != ENOTEMPTY) {
+      throw system_error("rename " + directory.string() + " to " + target.string());
+    }
+  }
+
+  [[nodiscard]] OtherNames other_names(const Digest& parent) {
+    return [this, parent](std::size_t lower, const std::string& path) {
+      auto layers = table.chain(parent);
+      std::reverse(layers.begin(), layers.end());
+      const auto entries = index(layers.at(lower).diff_id);
+      const auto group_of = [](const IndexEntry& entry) { return entry.type == 'h' ? entry.link : entry.path; };
+      std::string group;
+      for (const auto& entry : entries) {
+        if (entry.path == path) {
+          group = group_of(entry);
+        }
+      }
+      std::vector<std::string> names;
+      for (const auto& entry : entries) {
+        if (!group.empty() && entry.path != path && group_of(entry) == group &&
+            name_of(entry.path).substr(0, 4) != ".wh.") {
+          names.push_back(entry.path);
+        }
+      }
+      return names;
+    };
+  }
+
+  Layer commit(WorkingSnapshot& snapshot, const Digest& parent, const CommitOptions& options, Activity* activity) {
+    const UniqueFd upper = open_directory(snapshot.upper());
+    LowerView lower(lowers(parent));
+    const auto changes = find_changes(upper.get(), lower, options.ancestors, other_names(parent));
+    const auto writer = blobs.create();
+    const auto compressor = codec::compress(*writer, options.compression);
+    HashingSink tar(*compressor);
+    const auto entries = write_layer(upper.get(), changes, options.epoch, tar, activity);
+
+    Layer layer;
+    layer.parent = parent;
+    layer.diff_id = tar.digest();
+    layer.chain_id = oci::chain_id(parent, layer.diff_id);
+    layer.size = tar.size();
+    layer.unpacked = true;
+    const auto known = table.find(layer.chain_id);
+    const auto made = table.find_blob(layer.diff_id, codec::engine_name(options.compression));
+    if (made) {  // made before by the same engine: the same bytes
+      layer.blob = made->digest;
+      layer.blob_size = made->size;
+      layer.media_type = made->media_type;
+    } else {
+      layer.blob = writer->commit();
+      layer.blob_size = writer->size();
+      layer.media_type = media_type_of(options.compression.kind);
+    }
+    write_index(index_path(layer.diff_id), run.path(), entries);
+    if (!known || !known->unpacked) {
+      place_snapshot(snapshot, layer);
+    }
+    table.put(layer, codec::engine_name(options.compression));
+    return layer;
+  }
+
+  Layer unpack(const Digest& chain, Activity* activity) {
+    const auto found = table.find(chain);
+    if (!found) {
+      throw Error(ErrorKind::not_found, "layer " + chain.str() + " is not known");
+    }
+    Layer layer = *found;
+    if (layer.unpacked) {
+      return layer;
+    }
+    try {
+      WorkingSnapshot snapshot = begin(layer.parent);
+      const auto entries = extract_blob(layer, snapshot, activity);
+      layer.unpacked = true;
+      write_index(index_path(layer.diff_id), run.path(), entries);
+      place_snapshot(snapshot, layer);
+    } catch (Error& error) {
+      error.context("unpack layer " + layer.diff_id.str());
+      throw;
+    }
+    table.put(layer, {});
+    return layer;
+  }
+
+  // Checks both digests after the last byte; the caller keeps nothing on an error.
+  std::vector<IndexEntry> extract_blob(Layer& layer, const WorkingSnapshot& snapshot, Activity* activity) {
+    const UniqueFd blob = blobs.open(layer.blob);
+    FileSource file(blob.get(), blobs.path_of(layer.blob).string());
+    HashingSource packed(file);
+    const auto decompressor = codec::decompress(packed);
+    HashingSource plain(*decompressor);
+    codec::TarReader tar(plain);
+    const UniqueFd upper = open_directory(snapshot.upper());
+    LowerView lower(lowers(layer.parent));
+    Extractor extractor(upper.get(), lower);
+    std::uint64_t reported = 0;
+    while (const auto entry = tar.next()) {
+      extractor.apply(*entry, tar);
+      if (activity != nullptr && packed.size() - reported >= (8U << 20)) {
+        reported = packed.size();
+        activity->progress(reported, layer.blob_size);
+      }
+    }
+    auto entries = extractor.finish();
+    const Digest diff = plain.drain();
+    const Digest blob_digest = packed.drain();
+    if (blob_digest != layer.blob) {
+      throw Error(ErrorKind::corrupt, "blob " + layer.blob.str() + " holds " + blob_digest.str());
+    }
+    if (diff != layer.diff_id) {
+      throw Error(ErrorKind::corrupt,
+                  "blob " + layer.blob.str() + " unpacks to " + diff.str() + ", expected " + layer.diff_id.str());
+    }
+    layer.size = plain.size();
+    return entries;
+  }
+
+  Layer adopt(const Digest& parent, const Digest& diff_id, const oci::Descriptor& descriptor) {
+    if (diff_id.is_zero() || descriptor.digest.is_zero()) {
+      throw Error(ErrorKind::invalid, "a layer without a digest");
+    }
+    if (!parent.is_zero() && !table.find(parent)) {
+      throw Error(ErrorKind::not_found, "layer " + parent.str() + " is not known");
+    }
+    const Digest chain = oci::chain_id(parent, diff_id);
+    Layer layer;
+    if (const auto known = table.find(chain)) {
+      layer = *known;
+    } else {
+      layer.chain_id = chain;
+      layer.parent = parent;
+      layer.diff_id = diff_id;
+    }
+    layer.blob = descriptor.digest;
+    layer.blob_size = descriptor.size;
+    layer.media_type = descriptor.media_type;
+    table.put(layer, "adopted " + descriptor.media_type);
+    return layer;
+  }
+
+  oci::Descriptor recompress(const Digest& chain, const codec::CompressionOptions& options) {
+    const auto layer = table.find(chain);
+    if (!layer) {
+      throw Error(ErrorKind::not_found, "layer " + chain.str() + " is not known");
+    }
+    const std::string engine = codec::engine_name(options);
+    oci::Descriptor result;
+    if (const auto made = table.find_blob(layer->diff_id, engine)) {
+      result.media_type = made->media_type;
+      result.digest = made->digest;
+      result.size = made->size;
+      return result;
+    }
+    const UniqueFd blob = blobs.open(layer->blob);
+    FileSource file(blob.get(), blobs.path_of(layer->blob).string());
+    const auto plain = codec::decompress(file);
+    const auto writer = blobs.create();
+    const auto compressor = codec::compress(*writer, options);
+    HashingSink tar(*compressor);
+    std::vector<std::byte> buffer(1 << 20);
+    while (const std::size_t count = plain->read(buffer)) {
+      tar.write(std::span<const std::byte>(buffer).first(count));
+    }
+    tar.finish();
+    if (tar.digest() != layer->diff_id) {
+      throw Error(ErrorKind::corrupt, "blob " + layer->blob.str() + " unpacks to " + tar.digest().str() +
+                                          ", expected " + layer->diff_id.str());
+    }
+    result.digest = writer->commit();
+    result.size = writer->size();
+    result.media_type = media_type_of(options.kind);
+    table.put_blob(layer->diff_id, engine, {result.digest, result.size, result.media_type});
+    return result;
+  }
+
+  std::vector<IndexEntry> index(const Digest& diff) {
+    try {
+      return read_index(index_path(diff));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::corrupt) {
+        throw;
+      }
+    }
+    const auto made = table.any_blob(diff);
+    if (!made) {
+      throw Error(ErrorKind::not_found, "layer " + diff.str() + " is not in the store");
+    }
+    const UniqueFd blob = blobs.open(made->digest);
+    FileSource file(blob.get(), blobs.path_of(made->digest).string());
+    const auto decompressor = codec::decompress(file);
+    HashingSource plain(*decompressor);
+    codec::TarReader tar(plain);
+    const auto entries = index_tar(tar);
+    if (plain.drain() != diff) {
+      throw Error(ErrorKind::corrupt, "blob " + made->digest.str() + " is not layer " + diff.str());
+    }
+    write_index(index_path(diff), run.path(), entries);
+    return entries;
+  }
+};
+
+Layers::Layers(std::filesystem::path root, BlobStore& blobs, Database& database, RunDirectory& run)
+    : state_(std::make_unique<State>(std::move(root), blobs, database, run)) {}
+Layers::~Layers() = default;
+
+std::optional<Layer> Layers::find(const Digest& chain_id) const {
+  return state_->table.find(chain_id);
+}
+
+std::vector<std::filesystem::path> Layers::lowers(const Digest& chain_id) const {
+  return state_->lowers(chain_id);
+}
+
+std::vector<Layer> Layers::chain(const Digest& chain_id) const {
+  return state_->table.chain(chain_id);
+}
+
+WorkingSnapshot Layers::begin(const Digest& parent) {
+  return with_space_hint([&] { return state_->begin(parent); });
+}
+
+Layer Layers::commit(WorkingSnapshot&& snapshot, const Digest& parent, const CommitOptions& options,
+                     Activity* activity) {
+  WorkingSnapshot owned(std::move(snapshot));
+  return with_space_hint([&] { return state_->commit(owned, parent, options, activity); });
+}
+
+Layer Layers::adopt(const Digest& parent, const Digest& diff_id, const oci::Descriptor& descriptor) {
+  return with_space_hint([&] { return state_->adopt(parent, diff_id, descriptor); });
+}
+
+Layer Layers::unpack(const Digest& chain_id, Activity* activity) {
+  return with_space_hint([&] { return state_->unpack(chain_id, activity); });
+}
+
+Layer Layers::import_tar(const Digest& parent, codec::Source& tar, const CommitOptions& options) {
+  return with_space_hint([&] {
+    WorkingSnapshot snapshot = state_->begin(parent);
+    {
+      const auto plain = codec::decompress(tar);
+      codec::TarReader reader(*plain);
+      const UniqueFd upper = open_directory(snapshot.upper());
+      LowerView lower(state_->lowers(parent));
+      Extractor extractor(upper.get(), lower);
+      while (const auto entry = reader.next()) {
+        extractor.apply(*entry, reader);
+      }
+      (void)extractor.finish();
+    }
+    return state_->commit(snapshot, parent, options, nullptr);
+  });
+}
+
+oci::Descriptor Layers::recompress(const Digest& chain_id, const codec::CompressionOptions& options) {
+  return with_space_hint([&] { return state_->recompress(chain_id, options); });
+}
+
+std::vector<IndexEntry> Layers::index(const Digest& diff_id) const {
+  return state_->index(diff_id);
+}
+
+}  // namespace dlc::store

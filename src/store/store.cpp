@@ -1,0 +1,260 @@
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "store/database.h"
+#include "store/host.h"
+#include "store/maintenance.h"
+#include "store/recovery.h"
+
+namespace dlc::store {
+
+namespace {
+
+constexpr int kFormat = 1;
+
+void make_directory(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    throw system_error("create the store's directory " + path.string());
+  }
+}
+
+void make_store_directory(const std::filesystem::path& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (!S_ISDIR(status.st_mode)) {
+      throw Error(ErrorKind::usage, path.string() + " is not a directory").hint("choose another --store");
+    }
+    return;
+  }
+  if (path.has_parent_path() && path.parent_path() != path) {
+    make_store_directory(path.parent_path());
+  }
+  make_directory(path);
+}
+
+// Locks and SQLite's shared memory do not hold between the machines that mount these.
+void refuse_network_file_system(const std::filesystem::path& path) {
+  struct Kind {
+    std::uint32_t magic;
+    const char* name;
+  };
+  static constexpr std::array kKinds{Kind{NFS_SUPER_MAGIC, "NFS"},  Kind{0xFF534D42, "CIFS"},
+                                     Kind{0xFE534D42, "SMB"},       Kind{SMB_SUPER_MAGIC, "SMB"},
+                                     Kind{0x00C36400, "Ceph"},      Kind{AFS_SUPER_MAGIC, "AFS"},
+                                     Kind{CODA_SUPER_MAGIC, "Coda"}};
+  struct statfs status{};
+  if (::statfs(path.c_str(), &status) != 0) {
+    throw system_error("look at the file system of " + path.string());
+  }
+  for (const auto& kind : kKinds) {
+    if (static_cast<std::uint32_t>(status.f_type) == kind.magic) {
+      throw Error(ErrorKind::unsupported, path.string() + " is on a network file system (" + kind.name + ")")
+          .hint("choose a directory on a local disk with --store or DLC_STORE");
+    }
+  }
+}
+
+void check_format(const std::filesystem::path& directory) {
+  const auto path = directory / "format";
+  if (::access(path.c_str(), F_OK) != 0) {
+    const nlohmann::json json{
+        {"format", kFormat}, {"overlay", ::geteuid() == 0 ? "trusted" : "user"}, {"creator", "dlc"}};
+    write_file_atomically(path, json.dump() + "\n", Durability::durable, 0600);
+    return;
+  }
+  const auto json = nlohmann::json::parse(read_file(path, 1 << 16), nullptr, false);
+  const auto format = json.is_object() ? json.find("format") : json.end();
+  if (!json.is_object() || format == json.end() || !format->is_number_integer()) {
+    throw Error(ErrorKind::corrupt, path.string() + " is damaged").hint("choose another --store");
+  }
+  if (format->get<int>() > kFormat) {
+    throw Error(ErrorKind::unsupported, directory.string() + " has store format " + std::to_string(format->get<int>()) +
+                                            "; this dlc knows up to " + std::to_string(kFormat))
+        .hint("use the newer dlc that made this store, or another --store");
+  }
+}
+
+UniqueFd lock_file(const std::filesystem::path& path, int operation) {
+  UniqueFd fd = open_file(path.string(), O_RDWR | O_CREAT, 0600);
+  while (::flock(fd.get(), operation) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return {};
+    }
+    if (errno != EINTR) {
+      throw system_error("lock " + path.string());
+    }
+  }
+  return fd;
+}
+
+bool same_file(int fd, const std::filesystem::path& path) {
+  struct stat mine{};
+  struct stat named{};
+  return ::fstat(fd, &mine) == 0 && ::lstat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
+         mine.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+StepLock::~StepLock() {
+  if (fd_) {
+    ::unlink(path_.c_str());  // before the lock goes: a waiter sees that its file lost its name, and tries again
+  }
+}
+
+struct Store::State {
+  std::filesystem::path directory;
+  UniqueFd shared;  // locks/store.lock, for as long as the store is open
+  std::unique_ptr<RunDirectory> run;
+  std::unique_ptr<Database> database;
+  std::unique_ptr<BlobStore> blobs;
+  std::unique_ptr<Layers> layers;
+  std::unique_ptr<Records> records;
+};
+
+Store::Store() : state_(std::make_unique<State>()) {}
+Store::~Store() = default;
+
+std::unique_ptr<Store> Store::open(const std::filesystem::path& directory) {
+  return with_space_hint([&] {
+    const auto path = std::filesystem::absolute(directory).lexically_normal();
+    make_store_directory(path);
+    refuse_network_file_system(path);
+    if (::access((path / "format").c_str(), F_OK) != 0) {
+      for (const char* name :
+           {"blobs", "blobs/sha256", "snapshots", "index", "tmp", "locks", "locks/steps", "images"}) {
+        make_directory(path / name);
+      }
+    }
+    check_format(path);
+    std::unique_ptr<Store> store(new Store());
+    State& state = *store->state_;
+    state.directory = path;
+    state.shared = lock_file(path / "locks" / "store.lock", LOCK_SH);
+    state.run = std::make_unique<RunDirectory>(path);
+    state.blobs = std::make_unique<BlobStore>(path, *state.run);
+    state.database = open_database(path, *state.blobs);
+    state.layers = std::make_unique<Layers>(path, *state.blobs, *state.database, *state.run);
+    state.records = std::make_unique<Records>(*state.database);
+    state.run->reap();
+    return store;
+  });
+}
+
+std::filesystem::path Store::default_directory() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::filesystem::path(value == nullptr ? "" : value);
+  };
+  if (const auto chosen = variable("DLC_STORE"); !chosen.empty()) {
+    return chosen;
+  }
+  if (::geteuid() == 0) {
+    return "/var/lib/dlc";
+  }
+  if (const auto data = variable("XDG_DATA_HOME"); data.is_absolute()) {
+    return data / "dlc";
+  }
+  const auto home = variable("HOME");
+  if (home.empty()) {
+    throw Error(ErrorKind::usage, "no place for the store: neither HOME nor XDG_DATA_HOME is set")
+        .hint("give --store DIR");
+  }
+  return home / ".local" / "share" / "dlc";
+}
+
+const std::filesystem::path& Store::directory() const noexcept {
+  return state_->directory;
+}
+BlobStore& Store::blobs() noexcept {
+  return *state_->blobs;
+}
+Layers& Store::layers() noexcept {
+  return *state_->layers;
+}
+Records& Store::records() noexcept {
+  return *state_->records;
+}
+
+std::filesystem::path Store::make_temporary_directory() {
+  return with_space_hint([&] { return state_->run->make_directory("tmp-"); });
+}
+
+StepLock Store::lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait) {
+  const auto path = state_->directory / "locks" / "steps" / key.hex();
+  bool told = false;
+  while (true) {
+    UniqueFd fd = lock_file(path, LOCK_EX | LOCK_NB);
+    if (!fd) {
+      if (!told && on_wait) {
+        std::string holder;
+        try {
+          holder = read_file(path, 1 << 12);
+        } catch (const Error&) {  // just released
+        }
+        on_wait(holder.empty() ? "another process" : holder);
+      }
+      told = true;
+      fd = lock_file(path, LOCK_EX);
+    }
+    if (!same_file(fd.get(), path)) {
+      continue;  // its last holder removed it while we waited
+    }
+    if (::ftruncate(fd.get(), 0) != 0) {
+      throw system_error("write " + path.string());
+    }
+    write_full(fd.get(), describe_this_process(), path.string());
+    return {std::move(fd), path};
+  }
+}
+
+std::vector<CheckFinding> Store::check(bool contents) {
+  return Maintenance(state_->directory, *state_->blobs, *state_->layers, *state_->records, *state_->database)
+      .check(contents);
+}
+
+Usage Store::usage() {
+  return Maintenance(state_->directory, *state_->blobs, *state_->layers, *state_->records, *state_->database).usage();
+}
+
+GcResult Store::gc(std::int64_t keep_seconds, bool dry_run) {
+  Maintenance maintenance(state_->directory, *state_->blobs, *state_->layers, *state_->records, *state_->database);
+  if (dry_run) {
+    return maintenance.gc(keep_seconds, true);
+  }
+  // Converting our shared lock is not atomic, which is fine: we hold nothing that another sweep could take away.
+  if (::flock(state_->shared.get(), LOCK_EX | LOCK_NB) != 0) {
+    const int reason = errno;
+    while (::flock(state_->shared.get(), LOCK_SH) != 0 && errno == EINTR) {
+    }
+    if (reason != EWOULDBLOCK) {
+      throw system_error("lock the store", reason);
+    }
+    throw Error(ErrorKind::failed, "the store " + state_->directory.string() + " is in use by another process")
+        .hint("run it again when no other dlc is running")
+        .retryable();
+  }
+  struct BackToShared {
+    int fd;
+    ~BackToShared() {
+      while (::flock(fd, LOCK_SH) != 0 && errno == EINTR) {
+      }
+    }
+  } back{state_->shared.get()};
+  return maintenance.gc(keep_seconds, false);
+}
+
+}  // namespace dlc::store

@@ -89,6 +89,10 @@ Node& Composer::new_node(const Event& event) {
   auto& node = document_.nodes_.emplace_back();
   node.anchor = event.anchor;
   node.at = value_position(event);
+  const bool distinct =
+      !event.anchor.empty() && (node.at.line != event.start.line || node.at.column != event.start.column);
+  node.anchor_at = distinct ? event.start : node.at;
+  node.anchor_at.width = distinct ? static_cast<int>(event.anchor.size()) + 1 : node.at.width;
   if (document_.nodes_.size() > kMaxNodes) {
     fail(node.at, fmt::format("more than {} values in one file", kMaxNodes), {}, true);
   }
@@ -208,7 +212,9 @@ Use Composer::scalar(const Event& event) {
     node.tag = event.tag;
   }
   if (value.kind == Kind::bad && event.tag != "!join") {
-    fail(node.at, event.tag.empty() ? "no such date" : fmt::format("the value does not fit its tag {}", event.tag),
+    fail(node.at,
+         event.tag.empty() ? "no such date"
+                           : fmt::format("the value does not fit its tag !!{}", event.tag.substr(kCoreTag.size())),
          "quote it if it is text");
   }
   node.kind = value.kind;
@@ -282,6 +288,9 @@ Use Composer::mapping(const Event& event, int depth) {
   if (merged.node != nullptr && !ended_) {
     add_merged(node, keys, merged);
   }
+  if (event.tag == "!join") {
+    node.kind = Kind::bad;
+  }
   define(node);
   return {&node, node.at, false, false};
 }
@@ -321,6 +330,7 @@ void Composer::add_merged(Node& map, Keys& keys, const Use& merged) {
 }
 
 void Composer::merge_one(Node& map, Keys& keys, const Use& use) {
+  map.merge_failed = map.merge_failed || use.node->kind != Kind::mapping || use.node->merge_failed;
   if (use.node->kind != Kind::mapping) {
     if (use.node->kind != Kind::bad) {
       fail(use.at, fmt::format("<< merges a map, but this is {}", name_of(use.node->kind)), "expected *NAME of a map");

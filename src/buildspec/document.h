@@ -43,6 +43,7 @@ struct Node {
   Kind kind = Kind::null;
   Position at;         ///< of the value, after anchor and tag
   std::string anchor;  ///< empty: none
+  Position anchor_at;  ///< of `&NAME`; where there is none, of the value
   std::string tag;     ///< unknown tag, kept as written; empty: none
   bool plain = false;  ///< an unquoted scalar
   bool joined = false;
@@ -51,6 +52,7 @@ struct Node {
   double number = 0;              ///< of a boolean, integer or float
   std::vector<Use> items;         ///< of a list; the parts of a !join
   std::vector<Entry> entries;     ///< of a map: its own in order, then the merged ones
+  bool merge_failed = false;      ///< keys may be missing because a `<<` could not be followed
   std::vector<Entry> duplicates;  ///< own keys that stood there before (their values do not count), a second `<<` too
 
   [[nodiscard]] const Entry* find(std::string_view key) const;

@@ -116,7 +116,7 @@ void DocumentLint::number_versions() {
 void DocumentLint::number_version(const Node& node) {
   const bool number = node.kind == Kind::floating || node.kind == Kind::integer;
   if (!number || !node.plain || (node.kind == Kind::integer && node.source == node.text) ||
-      !reported_.insert(&node).second) {
+      !versions_.insert(&node).second) {
     return;
   }
   if (node.source != node.text) {
@@ -137,10 +137,10 @@ void DocumentLint::shared_variables() {
     const bool selection = hit.size() > 1 && hit.front()->kind == Kind::boolean;
     const bool same = std::all_of(
         hit.begin(), hit.end(), [&](const Node* node) { return node->source == hit.front()->source && !node->joined; });
-    if (hit.size() < 2 || selection || same) {
+    const bool set = environment_.count(name) != 0;
+    if (hit.size() < 2 || selection || (same && !set)) {
       continue;
     }
-    const bool set = environment_.count(name) != 0;
     warn(hit.front()->at,
          set ? fmt::format("the environment variable {} replaces all {} definitions of &{}", name, hit.size(), name)
              : fmt::format("the environment variable {} would replace all {} definitions of &{}", name, hit.size(),
@@ -170,7 +170,7 @@ void DocumentLint::misplaced_images() {
 }
 
 void DocumentLint::misplaced_image(const Entry& entry, const std::string& path, bool is_image) {
-  if (!is_map(entry) || entry.value.aliased || !reported_.insert(entry.value.node).second) {
+  if (!is_map(entry) || entry.value.aliased || !searched_.insert(entry.value.node).second) {
     return;
   }
   for (const auto& inner : entry.value.node->entries) {
@@ -223,7 +223,7 @@ void DocumentLint::context_keys(const Node& holder, int depth) {
     const bool target = map.find("target") != nullptr;
     if (source || target) {
       keys(map, kKeys, "context entry " + entry.key);
-      if (source != target && reported_.insert(&map).second) {
+      if (source != target && incomplete_.insert(&map).second) {
         warn(entry.key_at,
              fmt::format("context entry {} has no `{}`, so it is left out", entry.key, source ? "target" : "source"),
              "give it both, or remove it", "incomplete-context");
@@ -253,14 +253,14 @@ void DocumentLint::flag_name(const Entry& build, const Node& image) {
   const auto flags = flags_of(framework_);
   if (std::find(flags.begin(), flags.end(), value.anchor) == flags.end()) {
     const auto similar = closest(value.anchor, flags);
-    warn(value.at, fmt::format("no selection can switch &{} on", value.anchor),
+    warn(value.anchor_at, fmt::format("no selection can switch &{} on", value.anchor),
          similar.empty() ? fmt::format("a name such as {}", flags.front()) : fmt::format("did you mean &{}?", similar),
          "dead-build-flag");
     return;
   }
   const auto text = [&](std::string_view key) {
     const Entry* entry = image.find(key);
-    return entry != nullptr && entry->value.node->kind == Kind::string ? document_.text(entry->value) : std::string();
+    return entry != nullptr && entry->value.node->kind == Kind::string ? entry->value.node->text : std::string();
   };
   const auto device = text("device_type");
   const auto type = text("image_type");
@@ -275,7 +275,7 @@ void DocumentLint::flag_name(const Entry& build, const Node& image) {
   const auto own = selection_variable(framework_, device, type, python);
   const auto of_family = selection_variable(framework_.substr(0, framework_.find('_')), device, type, python);
   if (value.anchor != own && value.anchor != of_family) {
-    warn(value.at,
+    warn(value.anchor_at,
          fmt::format("&{} selects another combination than this image's ({}, {}, {})", value.anchor, device, type,
                      python),
          fmt::format("did you mean &{}?", own), "flag-mismatch");

@@ -34,7 +34,9 @@ class DocumentLint {
   const Environment& environment_;
   Diagnostics& diagnostics_;
   std::string framework_;
-  std::unordered_set<const Node*> reported_;
+  std::unordered_set<const Node*> versions_;    ///< reported as numbers
+  std::unordered_set<const Node*> searched_;    ///< for misplaced images
+  std::unordered_set<const Node*> incomplete_;  ///< context entries reported
 };
 
 }  // namespace dlc::buildspec

@@ -94,11 +94,12 @@ struct Explanation {
 constexpr auto kExplanations = std::to_array<Explanation>({
     {"mapping values are not allowed in this context", "a second `: ` on this line, or a wrong indentation above",
      "quote the value, or indent it as its neighbours are"},
-    {"did not find expected key", "this line fits no map above it", "indent it as the keys it belongs to"},
-    {"did not find expected ',' or ']'", "the list is not closed", "expected , or ]"},
-    {"did not find expected ',' or '}'", "the map is not closed", "expected , or }"},
+    {"did not find expected key", "this line fits no map above it",
+     "indent it as the keys it belongs to, or close a quote above"},
+    {"did not find expected ',' or ']'", "the list that begins here is not closed", "expected , or ]"},
+    {"did not find expected ',' or '}'", "the map that begins here is not closed", "expected , or }"},
     {"could not find expected ':'", "a key without a value", "expected `key: value`"},
-    {"found unexpected end of stream", "a quote is not closed", "add the closing quote"},
+    {"found unexpected end of stream", "the quote that begins here is not closed", "add the closing quote"},
     {"block sequence entries are not allowed in this context", "a list item can't stand here",
      "put the list on the lines below its key"},
     {"did not find expected '-' indicator", "this line fits no list above it", "indent it as the list's items"},
@@ -173,6 +174,10 @@ SyntaxError EventReader::error() const {
   if (found != kExplanations.end()) {
     error.message = found->message;
     error.hint = found->hint;
+    if (found->message.find("begins here") != std::string_view::npos && parser.context != nullptr) {
+      error.at = position_of(parser.context_mark);
+      return error;
+    }
   }
   if (parser.context != nullptr && parser.context_mark.line != parser.problem_mark.line) {
     error.message += fmt::format(" ({} from line {})", parser.context, parser.context_mark.line + 1);

@@ -58,19 +58,22 @@ class Checker {
     for (const auto& part : fs::path(path)) {
       std::error_code error;
       if (!fs::is_directory(root_ / there / part, error)) {
-        return listing(there, part.string());
+        return listing(there, part.string(), path.ends_with("/" + part.string()));
       }
       there = there == "." ? part : there / part;
     }
     return {};
   }
 
-  [[nodiscard]] std::string listing(const fs::path& directory, const std::string& wanted) const {
+  [[nodiscard]] std::string listing(const fs::path& directory, const std::string& wanted, bool last) const {
     std::vector<std::string> names;
     std::error_code error;
     for (fs::directory_iterator entry(root_ / directory, error); !error && entry != fs::directory_iterator();
          entry.increment(error)) {
-      names.push_back(entry->path().filename().string());
+      std::error_code inner;
+      if (last || entry->is_directory(inner)) {
+        names.push_back(entry->path().filename().string());
+      }
     }
     std::sort(names.begin(), names.end());
     if (const auto similar = closest(wanted, names); !similar.empty()) {

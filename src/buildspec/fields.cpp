@@ -20,6 +20,9 @@ void Fields::error(const Position& at, std::string message, std::string hint) co
 }
 
 void Fields::missing(std::string_view key) const {
+  if (map_.merge_failed) {
+    return;  // the key may be in the map that could not be merged, which has been reported
+  }
   std::vector<std::string> names;
   for (const auto& entry : map_.entries) {
     names.push_back(entry.key);

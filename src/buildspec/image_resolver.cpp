@@ -165,7 +165,8 @@ void ImageResolver::base(const Fields& fields, const std::vector<PlannedImage>& 
   const std::string similar = closest(*image.base_image_name, candidates);
   const Node* images = document_.root()->find("images")->value.node;
   const Entry* elsewhere = images->find(*image.base_image_name);
-  std::string hint = similar.empty() ? "it must stand above" : fmt::format("did you mean {}?", similar);
+  std::string hint =
+      similar.empty() ? "it names an image of this file that stands above" : fmt::format("did you mean {}?", similar);
   if (*image.base_image_name == image.name) {
     hint = "an image can't be its own base";
   } else if (elsewhere != nullptr) {

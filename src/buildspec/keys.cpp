@@ -53,6 +53,8 @@ constexpr auto kExpected = std::to_array<Expectation>({
     {"repository", "repository: the name without a tag"},
     {"tag", "tag: such as 1.9.1-cpu-py3"},
     {"docker_file", "docker_file: the path below root"},
+    {"source_date_epoch", "source_date_epoch: seconds since 1970"},
+    {"requires", "requires: a list of names"},
     {"source", "source: the path below root"},
     {"target", "target: the path in the build context"},
     {"type", "type: s3 or http"},

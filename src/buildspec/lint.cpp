@@ -69,7 +69,7 @@ class Linter {
       Diagnostics ignored;
       all = resolve(options, ignored);
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) {
+      if (error.kind() != ErrorKind::usage) {
         throw;
       }
     }

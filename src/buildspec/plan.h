@@ -106,8 +106,7 @@ struct Plan {
 };
 
 /// Findings about the files go to `diagnostics`; where it has errors the plan is incomplete and must not be acted on.
-/// Throws Error(usage) for an unknown selection value or a buildspec of another framework, Error(not_found) for a file
-/// that is not there.
+/// Throws Error(usage) for an unknown selection value, a buildspec of another framework or one that is not there.
 [[nodiscard]] Plan resolve(const ResolveOptions& options, Diagnostics& diagnostics);
 
 /// The store's name of an image: `<last part of the repository>:<tag without date and time>`.

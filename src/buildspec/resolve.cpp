@@ -55,7 +55,7 @@ class Resolver {
     check_selection(options_);
     auto files = options_.buildspecs.empty() ? find_buildspecs(options_.root) : options_.buildspecs;
     if (files.empty()) {
-      throw Error(ErrorKind::not_found, "no buildspec found")
+      throw Error(ErrorKind::usage, "no buildspec found")
           .hint("run this in the repository's root, where */buildspec*.yml lie, or name one with --buildspec FILE");
     }
     for (const auto& name : files) {
@@ -65,7 +65,7 @@ class Resolver {
       throw Error(ErrorKind::usage, fmt::format("--framework: no buildspec is for \"{}\"", options_.framework))
           .hint(fmt::format("the files here are for {}", known_frameworks()));
     }
-    if (options_.check_files) {
+    if (options_.check_files && diagnostics_.errors() == 0) {
       check_files(options_.root, plan_, FilesOf::selected, diagnostics_);
     }
     return std::move(plan_);
@@ -77,19 +77,17 @@ class Resolver {
     const auto path = options_.root / name;
     std::error_code error;
     if (fs::is_directory(path, error)) {
-      throw Error(ErrorKind::invalid, name + " is a directory").hint("name a file: " + name + "/buildspec.yml");
+      throw Error(ErrorKind::usage, name + " is a directory").hint("name a file: " + name + "/buildspec.yml");
+    }
+    if (!fs::exists(path, error)) {
+      const auto similar = closest(name, find_buildspecs(options_.root));
+      throw Error(ErrorKind::usage, "--buildspec: no such file: " + name)
+          .hint(similar.empty() ? "the path is relative to the current directory" : "did you mean " + similar + "?");
     }
     try {
       return Document::parse(name, read_file(path, kMaxFileSize), environment, diagnostics);
     } catch (Error& failure) {
-      failure.at({name, 0, 0});
-      if (failure.kind() == ErrorKind::not_found) {
-        const auto others = find_buildspecs(options_.root);
-        const auto similar = closest(name, others);
-        failure.hint(similar.empty() ? "the path is relative to the current directory"
-                                     : "did you mean " + similar + "?");
-      }
-      throw;
+      throw failure.at({name, 0, 0});
     }
   }
 

@@ -56,6 +56,10 @@ void BuildspecOptions::finish() {
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   if (!changed_files.empty()) {
     constexpr std::uint64_t kLimit = 16 << 20;
+    if (!std::filesystem::exists(changed_files)) {
+      throw Error(ErrorKind::usage, "--changed-files: no such file: " + changed_files)
+          .hint("write one with: git diff --name-only main > " + changed_files);
+    }
     resolve.changed_files = lines_of(read_file(changed_files, kLimit));
   }
 }

@@ -43,6 +43,10 @@ bool parse(CLI::App& app, std::span<const std::string> arguments) {
     return false;
   } catch (const CLI::ExtrasError&) {
     throw unexpected(app, arguments);
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string text = error.what();
+    throw Error(ErrorKind::usage, text.substr(0, text.find(':')) + " needs a value")
+        .hint(app.get_name() + " --help lists the options");
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorKind::usage, error.what()).hint(app.get_name() + " --help lists the options");
   }

@@ -155,7 +155,7 @@ Error transport_error(CURLcode code, const Url& url, const std::string& text, co
     case CURLE_COULDNT_CONNECT:
       return Error(ErrorKind::network, fmt::format("cannot connect to {}: {}", host, text))
           .hint("is the server running, and is the port right?")
-          .retryable();
+          .retryable(!is_loopback(url.host));  // on this machine a refusal is final, no packet was lost
     case CURLE_PEER_FAILED_VERIFICATION:
       return Error(ErrorKind::network, fmt::format("the certificate of {} is not trusted: {}", host, text))
           .hint(

@@ -18,7 +18,7 @@ endfunction()
 
 dlc_folder(base LIBRARIES Threads::Threads)
 dlc_folder(codec FOLDERS base
-  LIBRARIES PkgConfig::CRYPTO PkgConfig::ZSTD PkgConfig::ZLIB PkgConfig::ARCHIVE ${ISAL_LIBRARY} ${DEFLATE_LIBRARY})
+  LIBRARIES PkgConfig::CRYPTO PkgConfig::ZSTD PkgConfig::ZLIB PkgConfig::LZMA BZip2::BZip2 ${ISAL_LIBRARY} Threads::Threads)
 dlc_folder(net FOLDERS base LIBRARIES PkgConfig::CURL)
 dlc_folder(oci FOLDERS codec base)
 dlc_folder(store FOLDERS oci codec base LIBRARIES PkgConfig::SQLITE)

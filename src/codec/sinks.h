@@ -89,7 +89,8 @@ class FdSource : public Source {
 class MemorySource : public Source {
  public:
   explicit MemorySource(std::string_view text, std::size_t chunk = 0) : rest_(text), chunk_(chunk) {}
-  explicit MemorySource(std::string&&, std::size_t chunk = 0) = delete;
+  explicit MemorySource(const char* text, std::size_t chunk = 0) : MemorySource(std::string_view(text), chunk) {}
+  explicit MemorySource(std::string&&, std::size_t chunk = 0) = delete;  // would dangle
   std::size_t read(std::span<std::byte> buffer) override;
 
  private:

@@ -293,6 +293,7 @@ void MatrixBuild::State::take_result(Slot& slot, const build::TargetResult& resu
   try {
     check_and_name(slot, result);
     keep_for_children(slot, result);
+    settle(slot, outcome.status == ImageStatus::up_to_date ? ActivityResult::cached : ActivityResult::done);
   } catch (const Error& error) {
     fail(slot, error);
   }
@@ -334,7 +335,6 @@ void MatrixBuild::State::check_and_name(Slot& slot, const build::TargetResult& r
         .at(outcome.image->baseline_where);
   }
   outcome.status = same && result.steps.run == 0 ? ImageStatus::up_to_date : ImageStatus::built;
-  settle(slot, outcome.status == ImageStatus::up_to_date ? ActivityResult::cached : ActivityResult::done);
 }
 
 void MatrixBuild::State::keep_for_children(Slot& slot, const build::TargetResult& result) {

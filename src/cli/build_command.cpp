@@ -1,0 +1,182 @@
+#include "cli/build_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cli/build_report.h"
+#include "cli/buildspec_options.h"
+#include "cli/interrupt.h"
+#include "cli/matrix_build.h"
+#include "cli/parse.h"
+#include "cli/progress.h"
+#include "cli/test_environment.h"
+#include "sandbox/overlay.h"
+
+namespace dlc::cli {
+
+namespace {
+
+struct BuildOptions {
+  BuildspecOptions buildspecs;
+  unsigned jobs = 0;
+  bool no_cache = false;
+  bool pull = false;
+  bool push = false;
+  std::string progress = "auto";
+  std::string output = "table";
+  std::string host_certs = "env";
+  std::string network = "host";
+  std::string compression = "gzip";
+  std::string logs = "logs";
+};
+
+bool parse_options(std::span<const std::string> arguments, BuildOptions& options) {
+  CLI::App app("Build the images of the buildspecs.", "dlc build");
+  add_buildspec_options(app, options.buildspecs);
+  app.add_option("--jobs,-j", options.jobs, "steps that run at once (default: as many as there are cores)");
+  app.add_flag("--no-cache", options.no_cache, "run every step, reuse nothing");
+  app.add_flag("--pull", options.pull, "look for newer base images; make the bases of base/images.toml anew");
+  app.add_flag("--push", options.push, "push what was built");
+  app.add_option("--progress", options.progress, "auto, tty, plain, quiet, jsonl or rawjson");
+  app.add_option("--output", options.output, "what goes to standard output at the end: table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  app.add_option("--host-certs", options.host_certs, "how RUN steps trust what the host trusts: env, file or off")
+      ->check(CLI::IsMember({"env", "file", "off"}));
+  app.add_option("--network", options.network, "the network of RUN steps: host or none")
+      ->check(CLI::IsMember({"host", "default", "none"}));
+  app.add_option("--compression", options.compression, "of new layers: gzip, zstd or none")
+      ->check(CLI::IsMember({"gzip", "zstd", "none", "uncompressed"}));
+  app.add_option("--logs", options.logs, "directory of the log files")->type_name("DIR");
+  return parse(app, arguments);
+}
+
+sandbox::HostCerts host_certs_of(const std::string& word) {
+  return word == "off" ? sandbox::HostCerts::off : word == "file" ? sandbox::HostCerts::file : sandbox::HostCerts::env;
+}
+
+codec::CompressionOptions compression_of(const std::string& word) {
+  codec::CompressionOptions options;
+  options.kind = word == "zstd"   ? codec::Compression::zstd
+                 : word == "gzip" ? codec::Compression::gzip
+                                  : codec::Compression::none;
+  return options;
+}
+
+ProgressMode progress_of(const std::string& word) {
+  if (const auto mode = parse_progress_mode(word)) {
+    return *mode;
+  }
+  throw Error(ErrorKind::usage, "--progress " + word + " is not known")
+      .hint("one of auto, tty, plain, quiet, jsonl, rawjson");
+}
+
+void check_push(const BuildOptions& options, const buildspec::Plan& plan) {
+  if (!options.push) {
+    return;
+  }
+  for (const auto& image : plan.images) {
+    const auto reference = buildspec::full_reference(image);
+    if (const auto variable = buildspec::unset_placeholder(reference); image.to_build && variable) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} cannot be pushed: the variable {} is not set", reference, *variable))
+          .hint(fmt::format("export {}=... (and whatever else the reference still names)", *variable))
+          .at(image.where);
+    }
+  }
+  throw Error(ErrorKind::unsupported, "--push is not there yet: this version has no registry client that writes")
+      .hint("build without --push; `dlc image save` writes an archive that other tools push");
+}
+
+MatrixOptions matrix_options(const BuildOptions& options, const GlobalOptions& global) {
+  MatrixOptions matrix;
+  matrix.root = options.buildspecs.resolve.root;
+  matrix.logs = options.logs;
+  matrix.no_cache = options.no_cache;
+  matrix.pull = options.pull ? build::PullPolicy::always : build::PullPolicy::newer;
+  matrix.refresh_bases = options.pull;
+  matrix.solve.jobs = options.jobs;
+  matrix.solve.host_certs = host_certs_of(options.host_certs);
+  matrix.solve.network_none = options.network == "none";
+  matrix.solve.compression = compression_of(options.compression);
+  matrix.solve.runtime = sandbox::find_runtime(global.runtime);
+  return matrix;
+}
+
+void print_plan(const buildspec::Plan& plan) {
+  std::string files;
+  for (const auto& file : plan.buildspecs) {
+    files += (files.empty() ? "" : ", ") + file;
+  }
+  const auto all = static_cast<int>(plan.images.size());
+  const auto rest = all - plan.selected();
+  std::fprintf(stderr, "Plan  %s: %d of %d images selected%s\n", files.c_str(), plan.selected(), all,
+               rest > 0 ? fmt::format(" ({} not selected: dlc plan shows them)", rest).c_str() : "");
+}
+
+void write_out(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fflush(stdout) != 0) {
+    throw system_error("standard output");
+  }
+}
+
+int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const GlobalOptions& global) {
+  const auto begun = std::chrono::steady_clock::now();
+  const ProgressOptions progress_options{.mode = progress_of(options.progress), .style = PlainStyle::images};
+  if (const auto mode = effective_mode(progress_options); mode == ProgressMode::tty || mode == ProgressMode::plain) {
+    print_plan(plan);
+  }
+  auto matrix = matrix_options(options, global);
+  sandbox::enter_private_namespace();  // before the first thread
+  const auto store = store::Store::open(global.store.empty() ? store::Store::default_directory()
+                                                             : std::filesystem::path(global.store));
+  const Interrupt interrupt;
+  EventBus bus;
+  const auto logs = std::make_shared<LogFiles>(matrix.root / matrix.logs);
+  bus.add(logs);
+  Progress progress(bus, progress_options);
+  const auto logs_folder = matrix.root / matrix.logs;
+  MatrixBuild build(plan, *store, bus, *logs, std::move(matrix), interrupt.token());
+  const auto outcomes = build.run();
+  progress.close();
+
+  const ReportContext context{.not_selected = static_cast<int>(plan.images.size()) - plan.selected(),
+                              .signal = interrupt.signal(),
+                              .seconds = seconds_between(begun, std::chrono::steady_clock::now())};
+  write_test_files(logs_folder, plan, outcomes, options.buildspecs.resolve.environment);
+  write_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));
+  if (interrupt.signal() != 0) {
+    std::fputs(interrupted_line(outcomes).c_str(), stderr);
+    return interrupt.exit_status(0);
+  }
+  const bool fine = std::ranges::all_of(outcomes, [](const ImageOutcome& outcome) {
+    return outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date;
+  });
+  return fine ? 0 : exit_status(ErrorKind::failed);
+}
+
+}  // namespace
+
+int run_build(std::span<const std::string> arguments, const GlobalOptions& global) {
+  BuildOptions options;
+  if (!parse_options(arguments, options)) {
+    return 0;
+  }
+  options.buildspecs.finish();
+  Diagnostics diagnostics;
+  const auto plan = buildspec::resolve(options.buildspecs.resolve, diagnostics);
+  print(diagnostics, "nothing was built");
+  if (diagnostics.errors() > 0) {
+    return exit_status(ErrorKind::invalid);
+  }
+  if (plan.selected() == 0) {
+    std::fprintf(stderr, "0 of %zu images selected\n", plan.images.size());
+    return 0;
+  }
+  check_push(options, plan);
+  return build_plan(plan, options, global);
+}
+
+}  // namespace dlc::cli

@@ -1,0 +1,335 @@
+#include "cli/build_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/failure_cause.h"
+#include "cli/progress_view.h"
+
+namespace dlc::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* person_word(ImageStatus status) {
+  switch (status) {
+    case ImageStatus::built:
+      return "Success";
+    case ImageStatus::up_to_date:
+      return "Up to date";
+    case ImageStatus::failed:
+      return "Failed";
+    case ImageStatus::not_started:
+      return "Not started";
+    case ImageStatus::interrupted:
+      break;
+  }
+  return "Interrupted";
+}
+
+std::string thousands(std::int64_t number) {
+  auto text = std::to_string(number);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
+    text.insert(static_cast<std::size_t>(at), ",");
+  }
+  return text;
+}
+
+std::string size_text(const ImageOutcome& outcome) {
+  const auto mib = verify::to_mib(outcome.bytes);
+  const auto baseline = outcome.image->image_size_baseline;
+  if (baseline <= 0) {
+    return fmt::format("{} MiB", thousands(mib));
+  }
+  return fmt::format("{} MiB (baseline {} MiB, {} %)", thousands(mib), thousands(baseline), mib * 100 / baseline);
+}
+
+std::string short_digest(const std::string& digest) {
+  return digest.substr(0, 19);
+}
+
+/// "exit 1" of "...: exit code: 1", else the message without what is said elsewhere.
+std::string short_failure(const ImageOutcome& outcome) {
+  const auto& message = outcome.error->message();
+  const auto at = message.rfind("exit code: ");
+  if (!outcome.failed_step.empty() && at != std::string::npos) {
+    return outcome.failed_step + "   exit " + message.substr(at + 11);
+  }
+  return outcome.failed_step.empty() ? message : outcome.failed_step + "   " + message;
+}
+
+std::string status_line(const ImageOutcome& outcome, std::size_t width) {
+  auto line = fmt::format(" {:<{}}   {:<11}", outcome.name, width, person_word(outcome.status));
+  if (outcome.status == ImageStatus::not_started) {
+    return line + " " + outcome.reason + "\n";
+  }
+  line += fmt::format(" {:>6}", format_seconds(outcome.seconds));
+  switch (outcome.status) {
+    case ImageStatus::up_to_date:
+      line += "   " + short_digest(outcome.manifest.digest.str());
+      break;
+    case ImageStatus::built:
+      line += fmt::format("   {} of {} steps run   {}   {}", outcome.steps.run, outcome.total_steps, size_text(outcome),
+                          short_digest(outcome.manifest.digest.str()));
+      break;
+    case ImageStatus::failed:
+      line += "   " + short_failure(outcome);
+      break;
+    case ImageStatus::not_started:
+    case ImageStatus::interrupted:
+      break;
+  }
+  return line + "\n";
+}
+
+/// Why steps ran, where some were reused: otherwise everything ran, and there is nothing to explain.
+std::string reasons_text(const ImageOutcome& outcome) {
+  std::string text;
+  if (outcome.status != ImageStatus::built || outcome.steps.cached == 0) {
+    return text;
+  }
+  for (const auto& reason : outcome.reasons) {
+    if (!reason.reason.empty()) {
+      text += fmt::format("   {}: {}\n", reason.step, reason.reason);
+    }
+  }
+  return text;
+}
+
+std::string indented(const std::string& text, const std::string& indent) {
+  std::string result;
+  for (std::size_t start = 0; start < text.size();) {
+    const auto end = std::min(text.find('\n', start), text.size());
+    result += indent + text.substr(start, end - start) + "\n";
+    start = end + 1;
+  }
+  return result;
+}
+
+std::string size_details(const verify::SizeFinding& size) {
+  std::string text;
+  for (const auto& layer : size.layers) {
+    text += fmt::format("   layer {:<3} {:>6} MiB  {}\n", layer.number, thousands(verify::to_mib(layer.bytes)),
+                        clean_line(layer.made_by.substr(0, 100)));
+  }
+  for (const auto& path : size.paths) {
+    text +=
+        fmt::format("   {:>16} MiB  {}  (layer {})\n", thousands(verify::to_mib(path.bytes)), path.path, path.layer);
+  }
+  return text + "   accept it with: dlc plan --update-baselines\n";
+}
+
+std::string error_text(const ImageOutcome& outcome, std::size_t width) {
+  const auto& error = *outcome.error;
+  auto text = status_line(outcome, width);
+  std::vector<std::string> lines;
+  if (outcome.failed_log) {
+    lines = outcome.failed_log->last;
+    for (const auto& line : lines) {
+      text += "   | " + line + "\n";
+    }
+  }
+  if (outcome.size.over) {
+    return text + size_details(outcome.size);
+  }
+  text += fmt::format("   error   {}\n", error.what());
+  if (!error.where().file.empty()) {
+    text += fmt::format("   at      {}:{}\n", error.where().file, error.where().line);
+  }
+  if (!error.excerpt().empty()) {
+    text += indented(error.excerpt(), "   ");
+  }
+  if (outcome.failed_log && !outcome.failed_log->file.empty()) {
+    text += fmt::format("   log     {}:{}\n", outcome.log, outcome.failed_log->line);
+  }
+  if (const auto cause = find_cause(error.what(), lines)) {
+    text += fmt::format("   likely  {}\n", cause->likely);
+    if (!cause->hint.empty()) {
+      text += fmt::format("   try     {}\n", cause->hint);
+    }
+  }
+  if (!error.hint().empty()) {
+    text += fmt::format("   hint    {}\n", error.hint());
+  }
+  return text;
+}
+
+struct Counts {
+  unsigned built = 0, up_to_date = 0, failed = 0, not_started = 0, interrupted = 0, run = 0, cached = 0;
+};
+
+Counts count_all(const std::vector<ImageOutcome>& outcomes) {
+  Counts counts;
+  for (const auto& outcome : outcomes) {
+    switch (outcome.status) {
+      case ImageStatus::built:
+        ++counts.built;
+        break;
+      case ImageStatus::up_to_date:
+        ++counts.up_to_date;
+        break;
+      case ImageStatus::failed:
+        ++counts.failed;
+        break;
+      case ImageStatus::not_started:
+        ++counts.not_started;
+        break;
+      case ImageStatus::interrupted:
+        ++counts.interrupted;
+        break;
+    }
+    counts.run += outcome.steps.run;
+    counts.cached += outcome.steps.cached;
+  }
+  return counts;
+}
+
+std::string summary_text(const std::vector<ImageOutcome>& outcomes, const ReportContext& context) {
+  const auto counts = count_all(outcomes);
+  auto text = fmt::format(" {} built, {} failed", counts.built, counts.failed);
+  const auto add = [&](unsigned number, const char* what) {
+    text += number > 0 ? fmt::format(", {} {}", number, what) : "";
+  };
+  add(counts.up_to_date, "up to date");
+  add(counts.not_started, "not started");
+  add(counts.interrupted, "interrupted");
+  add(static_cast<unsigned>(context.not_selected), "not selected");
+  text += fmt::format("; {} steps run, {} reused; {}\n", counts.run, counts.cached, format_seconds(context.seconds));
+  for (const auto& outcome : outcomes) {
+    if (outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date) {
+      text += fmt::format(" next: dlc run {} python3   ·   dlc test   ·   dlc image push …\n", outcome.name);
+      break;
+    }
+  }
+  return text;
+}
+
+Json error_json(const ImageOutcome& outcome) {
+  const auto& error = *outcome.error;
+  Json json{{"message", error.what()}};
+  if (!error.where().file.empty()) {
+    json["file"] = error.where().file;
+    json["line"] = error.where().line;
+  }
+  if (!error.hint().empty()) {
+    json["hint"] = error.hint();
+  }
+  if (!outcome.failed_step.empty()) {
+    json["step"] = outcome.failed_step;
+  }
+  std::vector<std::string> lines;
+  if (outcome.failed_log) {
+    lines = outcome.failed_log->last;
+    json["log"] = {{"line", outcome.failed_log->line}, {"last", lines}};
+  }
+  if (const auto cause = find_cause(error.what(), lines)) {
+    json["cause"] = {{"rule", cause->rule}, {"likely", cause->likely}, {"hint", cause->hint}};
+  }
+  return json;
+}
+
+Json outcome_json(const ImageOutcome& outcome) {
+  const auto& image = *outcome.image;
+  Json json{{"name", outcome.name},
+            {"image", image.name},
+            {"buildspec", image.buildspec},
+            {"reference", buildspec::full_reference(image)},
+            {"status", status_word(outcome.status)}};
+  if (!outcome.reason.empty()) {
+    json["reason"] = outcome.reason;
+  }
+  if (!outcome.manifest.digest.is_zero()) {
+    json["digest"] = outcome.manifest.digest.str();
+    json["config"] = outcome.config.str();
+    json["size"] = outcome.bytes;
+  }
+  json["baseline_mib"] = image.image_size_baseline;
+  json["steps"] = {{"run", outcome.steps.run}, {"cached", outcome.steps.cached}, {"total", outcome.total_steps}};
+  json["ran"] = Json::array();
+  for (const auto& reason : outcome.reasons) {
+    json["ran"].push_back({{"step", reason.step}, {"reason", reason.reason}});
+  }
+  json["seconds"] = outcome.seconds;
+  json["log"] = outcome.log;
+  if (outcome.error) {
+    json["error"] = error_json(outcome);
+  }
+  return json;
+}
+
+}  // namespace
+
+const char* status_word(ImageStatus status) {
+  switch (status) {
+    case ImageStatus::built:
+      return "built";
+    case ImageStatus::up_to_date:
+      return "up-to-date";
+    case ImageStatus::failed:
+      return "failed";
+    case ImageStatus::not_started:
+      return "not-started";
+    case ImageStatus::interrupted:
+      break;
+  }
+  return "interrupted";
+}
+
+std::string interrupted_line(const std::vector<ImageOutcome>& outcomes) {
+  unsigned total = 0;
+  unsigned kept = 0;
+  for (const auto& outcome : outcomes) {
+    total += outcome.total_steps;
+    kept += outcome.steps.run + outcome.steps.cached;
+  }
+  return fmt::format("interrupted; {} of {} steps are kept, the same command goes on from there\n", kept, total);
+}
+
+std::string render_report(const std::vector<ImageOutcome>& outcomes, const ReportContext& context) {
+  std::size_t width = 0;
+  for (const auto& outcome : outcomes) {
+    width = std::max(width, outcome.name.size());
+  }
+  const bool quiet = std::ranges::all_of(
+      outcomes, [](const ImageOutcome& outcome) { return outcome.status == ImageStatus::up_to_date; });
+  std::string text = quiet ? "" : "Status\n";
+  std::string logs;
+  std::string errors;
+  for (const auto& outcome : outcomes) {
+    text += status_line(outcome, width) + reasons_text(outcome);
+    if (!outcome.log.empty() && outcome.status != ImageStatus::up_to_date) {
+      logs += fmt::format(" {:<{}}   {}\n", outcome.name, width, outcome.log);
+    }
+    if (outcome.error && outcome.status == ImageStatus::failed) {
+      errors += error_text(outcome, width);
+    }
+  }
+  if (quiet) {
+    return text;
+  }
+  text += "Build Logs\n" + logs;
+  text += "Summary\n" + summary_text(outcomes, context);
+  return text + "Errors\n" + (errors.empty() ? " No errors\n" : errors);
+}
+
+std::string render_json(const std::vector<ImageOutcome>& outcomes, const ReportContext& context) {
+  const auto counts = count_all(outcomes);
+  Json json{{"schema", 1},
+            {"built", counts.built},
+            {"up_to_date", counts.up_to_date},
+            {"failed", counts.failed},
+            {"not_started", counts.not_started},
+            {"interrupted", counts.interrupted},
+            {"not_selected", context.not_selected},
+            {"seconds", context.seconds},
+            {"images", Json::array()}};
+  for (const auto& outcome : outcomes) {
+    json["images"].push_back(outcome_json(outcome));
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace dlc::cli

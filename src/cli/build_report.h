@@ -1,0 +1,27 @@
+#pragma once
+// What `dlc build` says at its end: for people the sections Status, Build Logs, Summary and Errors, for programs JSON.
+// Pure: text from outcomes. docs/build.md shows both.
+#include <string>
+#include <vector>
+
+#include "cli/matrix_build.h"
+
+namespace dlc::cli {
+
+struct ReportContext {
+  int not_selected = 0;
+  int signal = 0;  ///< what interrupted the build, or 0
+  double seconds = 0;
+};
+
+[[nodiscard]] std::string render_report(const std::vector<ImageOutcome>& outcomes, const ReportContext& context);
+/// docs/build.md, "For programs"; ends in a newline.
+[[nodiscard]] std::string render_json(const std::vector<ImageOutcome>& outcomes, const ReportContext& context);
+
+/// "interrupted; 5 of 9 steps are kept, the same command goes on from there".
+[[nodiscard]] std::string interrupted_line(const std::vector<ImageOutcome>& outcomes);
+
+/// "built", "up-to-date", "failed", "not-started", "interrupted".
+[[nodiscard]] const char* status_word(ImageStatus status);
+
+}  // namespace dlc::cli

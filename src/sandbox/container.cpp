@@ -225,7 +225,7 @@ class Container {
       return;
     }
     const auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
-    if (has("executable file") || has("exec:") || has("exec ")) {
+    if (has("executable") || has("exec:") || has("exec ")) {
       result.status = has("ermission denied") || has("Is a directory") || has("is a directory") ? 126 : 127;
       on_output(LogStream::err, runtime_.name + ": " + message + "\n");
       return;
@@ -246,7 +246,10 @@ class Container {
     return result;
   }
 
-  void clean() { points_.remove(); }
+  void clean() {
+    points_.remove();
+    forget_volatile_mount(spec_.work);
+  }
 
   const Runtime& runtime_;
   const ContainerSpec& spec_;

@@ -19,5 +19,8 @@ void attach_mount(const UniqueFd& mount, const std::string& target);
 /// Writable ones are `volatile`: no fsync of a step waits for the disk; durability is the store's (docs/engine.md).
 [[nodiscard]] UniqueFd make_overlay(const std::vector<std::filesystem::path>& lowers,
                                     const std::filesystem::path& upper, const std::filesystem::path& work);
+/// Takes the kernel's mark "was mounted volatile" out of a work directory, so that it can be mounted again. For the
+/// orderly end only: after a crash of the machine the mark is right.
+void forget_volatile_mount(const std::filesystem::path& work) noexcept;
 
 }  // namespace dlc::sandbox

@@ -209,6 +209,16 @@ UniqueFd make_overlay(const std::vector<fs::path>& lowers, const fs::path& upper
   return mount ? std::move(mount) : overlay_by_options(below, upper, work);
 }
 
+void forget_volatile_mount(const fs::path& work) noexcept {
+  if (!work.empty()) {
+    const fs::path mark = work / "work" / "incompat";
+    ::unlink((mark / "volatile" / "dirty").c_str());
+    ::rmdir((mark / "volatile" / "dirty").c_str());
+    ::rmdir((mark / "volatile").c_str());
+    ::rmdir(mark.c_str());
+  }
+}
+
 void enter_private_namespace() {
   auto& state = private_namespace();
   if (state.entered) {
@@ -245,6 +255,7 @@ OverlayMount::OverlayMount(const std::vector<fs::path>& lowers, const fs::path& 
   make_directory(target);
   attach_mount(mount, target.string());
   path_ = target;
+  work_ = work;
 }
 
 OverlayMount::OverlayMount(OverlayMount&& other) noexcept : path_(std::move(other.path_)) {
@@ -255,6 +266,7 @@ OverlayMount::~OverlayMount() {
   if (!path_.empty()) {
     ::umount2(path_.c_str(), MNT_DETACH);
     ::rmdir(path_.c_str());
+    forget_volatile_mount(work_);
   }
 }
 

@@ -29,6 +29,7 @@ class OverlayMount {
 
  private:
   std::filesystem::path path_;
+  std::filesystem::path work_;
 };
 
 }  // namespace dlc::sandbox

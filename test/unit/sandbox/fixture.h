@@ -29,10 +29,10 @@ class SandboxTest : public ::testing::Test {
   SandboxTest() {
     fs::create_directories(lower() / "bin");
     fs::copy_file("/bin/busybox", lower() / "bin/busybox");
-    for (const char* name :
-         {"sh",       "cat",  "ls",    "id",   "env",  "pwd",      "sleep", "touch", "mkdir", "mount", "umount",
-          "rm",       "mv",   "ln",    "stat", "grep", "hostname", "wc",    "mknod", "dd",    "kill",  "true",
-          "readlink", "find", "chmod", "echo", "test", "head",     "cp",    "rmdir", "awk",   "tr",    "unshare"}) {
+    for (const char* name : {"sh",    "cat",    "ls",    "id",   "env",      "pwd",     "sleep", "touch",    "mkdir",
+                             "mount", "umount", "rm",    "mv",   "ln",       "stat",    "grep",  "hostname", "wc",
+                             "mknod", "dd",     "kill",  "true", "readlink", "find",    "chmod", "echo",     "test",
+                             "head",  "cp",     "rmdir", "awk",  "tr",       "unshare", "sort"}) {
       fs::create_symlink("busybox", lower() / "bin" / name);
     }
     fs::create_directories(lower() / "etc");

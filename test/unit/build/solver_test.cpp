@@ -1,0 +1,275 @@
+// The solver over a real store and real steps: needs root, overlayfs, an OCI runtime and busybox-static.
+#include "build/solver.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+
+#include "base/files.h"
+#include "codec/sinks.h"
+#include "codec/tar.h"
+#include "sandbox/overlay.h"
+
+namespace dlc::build {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Counts what the steps report.
+class Counter : public EventSink {
+ public:
+  void on_event(const Event& event) noexcept override {
+    if (event.type == Event::Type::end) {
+      ran += event.result == ActivityResult::done ? 1 : 0;
+      cached += event.result == ActivityResult::cached ? 1 : 0;
+    }
+    if (event.type == Event::Type::log) {
+      log += event.text;
+    }
+    if (event.type == Event::Type::cache) {
+      reasons += event.text + "\n";
+    }
+  }
+  int ran = 0;
+  int cached = 0;
+  std::string log;
+  std::string reasons;
+};
+
+class SolverTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (::geteuid() == 0) {
+      sandbox::enter_private_namespace();
+    }
+  }
+
+  void SetUp() override {
+    if (::geteuid() != 0 || !fs::exists("/bin/busybox")) {
+      GTEST_SKIP() << "needs root and busybox-static";
+    }
+    store_ = store::Store::open(directory_.path() / "store");
+    base_ = make_base();
+  }
+
+  /// A root file system with busybox and its shell, as an image of the store.
+  std::shared_ptr<const ResolvedImage> make_base() {
+    codec::StringSink out;
+    codec::TarWriter tar(out);
+    const auto busybox = read_file("/bin/busybox");
+    for (const char* path : {"bin", "tmp", "etc"}) {
+      tar.begin({.path = path, .type = codec::TarEntry::Type::directory, .mode = 0755});
+    }
+    tar.begin({.path = "bin/busybox", .mode = 0755, .size = busybox.size()});
+    tar.data(std::as_bytes(std::span(busybox)));
+    for (const char* name : {"bin/sh", "bin/cat", "bin/true", "bin/sleep", "bin/date", "bin/mkdir", "bin/rm"}) {
+      tar.begin({.path = name, .type = codec::TarEntry::Type::symlink, .mode = 0777, .link = "busybox"});
+    }
+    tar.finish();
+    const auto text = out.take();
+    codec::MemorySource source(std::as_bytes(std::span(text)));
+    const auto layer = store_->layers().import_tar(Digest(), source, {});
+    auto image = std::make_shared<ResolvedImage>();
+    image->name = "test";
+    image->origin = "store";
+    image->config.platform = oci::host_platform();
+    image->config.diff_ids = {layer.diff_id};
+    image->manifest.layers.push_back({.media_type = layer.media_type, .digest = layer.blob, .size = layer.blob_size});
+    return image;
+  }
+
+  static RunOp shell(const std::string& command) {
+    RunOp op;
+    op.argv = {"/bin/sh", "-c", command};
+    op.env = {"PATH=/bin"};
+    op.cwd = "/";
+    return op;
+  }
+
+  VertexId run(VertexId parent, const std::string& command) {
+    return graph_.add({.op = shell(command), .inputs = {parent}, .name = "RUN " + command});
+  }
+  VertexId image() { return graph_.add({.op = ImageOp{base_}, .name = "FROM test"}); }
+  VertexId context(const fs::path& path) {
+    return graph_.add(
+        {.op = LocalOp{.name = "context", .entries = {{path.string(), ""}}, .ignore = {}}, .name = "context"});
+  }
+  VertexId copy(VertexId parent, VertexId from, const std::string& source, const std::string& dest) {
+    CopyOp op;
+    op.sources = {{.input = 1, .path = source, .unpack = false}};
+    op.dest = dest;
+    return graph_.add({.op = op, .inputs = {parent, from}, .name = "COPY " + source});
+  }
+
+  ImageTarget target(const std::string& name, VertexId root) {
+    ImageTarget result;
+    result.name = name;
+    result.root = root;
+    result.config = base_->config;
+    return result;
+  }
+
+  std::vector<TargetResult> solve_all(const std::vector<ImageTarget>& targets, std::stop_token stop = {}) {
+    EventBus bus;
+    counter_ = std::make_shared<Counter>();
+    bus.add(counter_);
+    SolveOptions options;
+    options.runtime = sandbox::find_runtime("");
+    options.host_certs = sandbox::HostCerts::off;
+    options.jobs = 2;
+    return solve(graph_, targets, *store_, bus, options, std::move(stop), {}, [](std::size_t, const TargetResult&) {});
+  }
+
+  std::string file_in(const TargetResult& result, const std::string& path) {
+    for (const auto& lower : store_->layers().lowers(result.layers.back().chain_id)) {
+      if (fs::exists(lower / path)) {
+        return read_file(lower / path);
+      }
+    }
+    return "(missing)";
+  }
+
+  TemporaryDirectory directory_{"/var/tmp", "dlc-solver-"};
+  std::unique_ptr<store::Store> store_;
+  std::shared_ptr<const ResolvedImage> base_;
+  Graph graph_;
+  std::shared_ptr<Counter> counter_;
+};
+
+TEST_F(SolverTest, runs_steps_and_reuses_them) {
+  const auto root = run(run(image(), "echo one > /one"), "cat /one > /two");
+  const auto first = solve_all({target("a", root)});
+  ASSERT_FALSE(first[0].error) << first[0].error->what();
+  EXPECT_EQ(file_in(first[0], "two"), "one\n");
+  EXPECT_EQ(counter_->ran, 2);
+  const auto again = solve_all({target("a", root)});
+  EXPECT_EQ(counter_->ran, 0);
+  EXPECT_EQ(again[0].steps.cached, 2U);
+  EXPECT_EQ(again[0].manifest.digest, first[0].manifest.digest);
+}
+
+TEST_F(SolverTest, shared_step_runs_once_for_two_images) {
+  const auto shared = run(image(), "echo shared > /s");
+  const auto results = solve_all({target("a", run(shared, "true > /a")), target("b", run(shared, "true > /b"))});
+  EXPECT_EQ(counter_->ran, 3);
+  EXPECT_EQ(results[0].layers.at(1).blob, results[1].layers.at(1).blob);
+}
+
+TEST_F(SolverTest, failure_fails_only_what_needs_it) {
+  const auto shared = run(image(), "echo shared > /s");
+  const auto results = solve_all({target("bad", run(run(shared, "echo why; exit 7"), "true")), target("good", shared)});
+  ASSERT_TRUE(results[0].error);
+  EXPECT_NE(std::string(results[0].error->what()).find("exit code: 7"), std::string::npos);
+  EXPECT_EQ(graph_.at(*results[0].failed_vertex).name, "RUN echo why; exit 7");
+  EXPECT_FALSE(results[1].error);
+  EXPECT_NE(counter_->log.find("why"), std::string::npos);
+  EXPECT_TRUE(store_->check(true).empty());
+}
+
+TEST_F(SolverTest, content_decides_not_time) {
+  const auto folder = directory_.path() / "context";
+  fs::create_directories(folder);
+  std::ofstream(folder / "app.py") << "v1";
+  std::ofstream(folder / "other") << "o";
+  const auto root = copy(image(), context(folder), "app.py", "/app/");
+  const auto first = solve_all({target("a", root)});
+  ASSERT_FALSE(first[0].error) << first[0].error->what();
+  fs::last_write_time(folder / "app.py", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  std::ofstream(folder / "other") << "changed";
+  static_cast<void>(solve_all({target("a", root)}));
+  EXPECT_EQ(counter_->ran, 0) << counter_->reasons;
+  const auto time = fs::last_write_time(folder / "app.py");
+  std::ofstream(folder / "app.py") << "v2";
+  fs::last_write_time(folder / "app.py", time);
+  const auto changed = solve_all({target("a", root)});
+  EXPECT_EQ(counter_->ran, 1) << "same size and time, new content";
+  EXPECT_NE(counter_->reasons.find("content of app.py changed"), std::string::npos) << counter_->reasons;
+  EXPECT_EQ(file_in(changed[0], "app"), "v2");
+}
+
+TEST_F(SolverTest, step_with_the_same_outcome_keeps_what_follows) {
+  const auto folder = directory_.path() / "context";
+  fs::create_directories(folder);
+  std::ofstream(folder / "input") << "1";
+  const auto build = [&] {
+    auto op = shell("cat /in/input > /dev/null; echo same > /out");
+    op.mounts.push_back({.type = Mount::Type::bind, .target = "/in", .input = 1});
+    const auto first = graph_.add({.op = op, .inputs = {image(), context(folder)}, .name = "RUN first", .epoch = 1000});
+    return graph_.add({.op = shell("cat /out > /copy"), .inputs = {first}, .name = "RUN second", .epoch = 1000});
+  };
+  const auto before = solve_all({target("a", build())});
+  ASSERT_FALSE(before[0].error) << before[0].error->what();
+  std::ofstream(folder / "input") << "2";
+  const auto after = solve_all({target("a", build())});
+  EXPECT_EQ(counter_->ran, 1);
+  EXPECT_EQ(after[0].manifest.digest, before[0].manifest.digest);
+}
+
+TEST_F(SolverTest, missing_source_fails_before_anything_runs) {
+  const auto folder = directory_.path() / "context";
+  fs::create_directories(folder);
+  const auto root = copy(run(image(), "true > /ran"), context(folder), "nope", "/x");
+  const auto results = solve_all({target("a", root)});
+  ASSERT_TRUE(results[0].error);
+  EXPECT_NE(std::string(results[0].error->what()).find("\"/nope\": not found"), std::string::npos);
+}
+
+TEST_F(SolverTest, stop_request_ends_running_steps_and_keeps_finished_ones) {
+  const auto first = run(image(), "echo kept > /kept");
+  const auto root = run(first, "sleep 60");
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    ::usleep(700'000);
+    stop.request_stop();
+  });
+  const auto results = solve_all({target("a", root)}, stop.get_token());
+  ASSERT_TRUE(results[0].error);
+  EXPECT_EQ(results[0].error->kind(), ErrorKind::cancelled);
+  static_cast<void>(solve_all({target("a", first)}));
+  EXPECT_EQ(counter_->ran, 0) << "the finished step is known";
+}
+
+TEST_F(SolverTest, cache_mounts_stay_and_secrets_leave_no_trace) {
+  auto op = shell("cat /run/secrets/token > /dev/null && echo x >> /cache/log && cat /cache/log > /seen");
+  op.mounts.push_back({.type = Mount::Type::cache, .target = "/cache", .id = "c"});
+  op.mounts.push_back({.type = Mount::Type::secret, .target = "/run/secrets/token", .id = "token", .required = true});
+  const auto root = graph_.add({.op = op, .inputs = {image()}, .name = "RUN", .no_cache = true});
+  EventBus bus;
+  SolveOptions options;
+  options.runtime = sandbox::find_runtime("");
+  options.secrets["token"].value = "very-secret-value";
+  const std::vector<ImageTarget> targets{target("a", root)};
+  const auto once = [&] {
+    return solve(graph_, targets, *store_, bus, options, {}, {}, [](std::size_t, const TargetResult&) {}).at(0);
+  };
+  const auto first = once();
+  ASSERT_FALSE(first.error) << first.error->what();
+  const auto second = once();
+  EXPECT_EQ(file_in(second, "seen"), "x\nx\n");
+  for (const auto& lower : store_->layers().lowers(second.layers.back().chain_id)) {
+    EXPECT_FALSE(fs::exists(lower / "run/secrets")) << lower;
+    EXPECT_FALSE(fs::exists(lower / "cache")) << lower;
+  }
+}
+
+TEST_F(SolverTest, two_empty_stores_give_the_same_digest_with_an_epoch) {
+  const auto build = [&] {
+    return graph_.add({.op = shell("date > /tmp/x; rm -f /tmp/x; mkdir /d; echo 1 > /d/f"),
+                       .inputs = {image()},
+                       .name = "RUN",
+                       .epoch = 1577836800});
+  };
+  const auto first = solve_all({target("a", build())});
+  ASSERT_FALSE(first[0].error) << first[0].error->what();
+  store_ = store::Store::open(directory_.path() / "other");
+  base_ = make_base();
+  const auto second = solve_all({target("a", build())});
+  EXPECT_EQ(counter_->ran, 1);
+  EXPECT_EQ(second[0].manifest.digest, first[0].manifest.digest);
+}
+
+}  // namespace
+}  // namespace dlc::build

@@ -6,28 +6,20 @@ namespace dlc::build {
 
 namespace {
 
-/// Writes fields without ambiguity: each with its length in front.
-class Text {
+/// Writes named fields so that different operations give different texts: each value with its length.
+class Writer {
  public:
-  Text& add(std::string_view field) {
-    text_ += std::to_string(field.size());
-    text_ += ':';
-    text_ += field;
+  Writer& field(std::string_view name, std::string_view value) {
+    text_.append(name).append(1, ' ').append(std::to_string(value.size())).append(1, ':').append(value).append(1, '\n');
     return *this;
   }
-  Text& add(std::uint64_t number) { return add(std::string_view(std::to_string(number))); }
-  Text& add(bool flag) { return add(std::string_view(flag ? "1" : "0")); }
-  Text& add(const std::vector<std::string>& list) {
-    add(static_cast<std::uint64_t>(list.size()));
-    for (const auto& item : list) {
-      add(std::string_view(item));
-    }
-    return *this;
+  Writer& field(std::string_view name, std::uint64_t value) {
+    return field(name, std::string_view(std::to_string(value)));
   }
-  Text& add(const std::vector<InlineFile>& files) {
-    add(static_cast<std::uint64_t>(files.size()));
-    for (const auto& file : files) {
-      add(std::string_view(file.name)).add(std::string_view(file.data));
+  Writer& list(std::string_view name, const std::vector<std::string>& values) {
+    field(name, values.size());
+    for (const auto& value : values) {
+      field("-", value);
     }
     return *this;
   }
@@ -37,103 +29,120 @@ class Text {
   std::string text_;
 };
 
-std::vector<std::string> sorted(std::vector<std::string> list) {
-  std::sort(list.begin(), list.end());
-  return list;
+std::string digest_text(const Digest& digest) {
+  return digest.is_zero() ? std::string() : digest.str();
 }
 
-void write(Text& text, const Mount& mount) {
-  // Out: limits (size) and the sharing mode, which decide how a step runs, not what it makes.
-  text.add(static_cast<std::uint64_t>(mount.type)).add(std::string_view(mount.target));
-  text.add(static_cast<std::uint64_t>(mount.input + 1)).add(std::string_view(mount.source)).add(mount.read_write);
-  text.add(std::string_view(mount.id)).add(mount.mode ? std::uint64_t{*mount.mode} + 1 : std::uint64_t{0});
-  text.add(std::uint64_t{mount.uid}).add(std::uint64_t{mount.gid}).add(mount.required);
-  text.add(std::string_view(mount.env)).add(mount.target_set);
+void write(Writer& out, const ScratchOp&) {
+  out.field("op", "scratch");
 }
 
-std::string text_of(const ScratchOp&) {
-  return "scratch";
-}
-
-std::string text_of(const ImageOp& op) {
-  Text text;
-  text.add(std::string_view("image"));
+void write(Writer& out, const ImageOp& op) {
+  out.field("op", "image").field("manifest", digest_text(op.image->manifest_digest));
   for (const auto& diff_id : op.image->config.diff_ids) {
-    text.add(std::string_view(diff_id.str()));
+    out.field("layer", diff_id.str());
   }
-  return text.take();
 }
 
-std::string text_of(const LocalOp& op) {
-  Text text;
-  text.add(std::string_view("local")).add(std::string_view(op.name)).add(static_cast<std::uint64_t>(op.entries.size()));
+void write(Writer& out, const LocalOp& op) {
+  out.field("op", "local").field("name", op.name).list("ignore", op.ignore);
   for (const auto& entry : op.entries) {
-    text.add(std::string_view(entry.source)).add(std::string_view(entry.target));
+    out.field("source", entry.source).field("target", entry.target);
   }
-  return text.add(op.ignore).take();
 }
 
-std::string text_of(const HttpOp& op) {
-  Text text;
-  text.add(std::string_view("http")).add(std::string_view(op.url)).add(std::string_view(op.filename));
-  return text.add(std::string_view(op.checksum ? op.checksum->str() : "")).take();
+void write(Writer& out, const HttpOp& op) {
+  out.field("op", "http").field("url", op.url).field("filename", op.filename);
+  out.field("checksum", op.checksum ? op.checksum->str() : "");
 }
 
-std::string text_of(const GitOp& op) {
-  Text text;
-  text.add(std::string_view("git")).add(std::string_view(op.url)).add(std::string_view(op.ref));
-  return text.add(std::string_view(op.subdir)).add(op.keep_git_dir).add(std::string_view(op.checksum)).take();
+void write(Writer& out, const GitOp& op) {
+  out.field("op", "git").field("url", op.url).field("ref", op.ref).field("subdir", op.subdir);
+  out.field("keep_git_dir", op.keep_git_dir ? 1 : 0).field("submodules", op.submodules ? 1 : 0);
+  out.field("checksum", op.checksum);
 }
 
-std::string text_of(const RunOp& op) {
-  // Out: proxies, limits (shm, ulimits), and the content of secrets and agents.
-  Text text;
-  text.add(std::string_view("run")).add(op.argv).add(sorted(op.env)).add(std::string_view(op.cwd));
-  text.add(std::string_view(op.user)).add(static_cast<std::uint64_t>(op.mounts.size()));
-  for (const auto& mount : op.mounts) {
-    write(text, mount);
+void write_inline_files(Writer& out, const std::vector<InlineFile>& files) {
+  for (const auto& file : files) {
+    out.field("inline", file.name).field("data", file.data);
   }
-  text.add(op.inline_files).add(static_cast<std::uint64_t>(op.network)).add(op.insecure);
+}
+
+void write(Writer& out, const Mount& mount) {
+  out.field("mount", static_cast<std::uint64_t>(mount.type)).field("target", mount.target);
+  out.field("input", std::to_string(mount.input)).field("source", mount.source).field("rw", mount.read_write ? 1 : 0);
+  out.field("id", mount.id).field("mode", mount.mode ? std::to_string(*mount.mode) : "");
+  out.field("uid", mount.uid).field("gid", mount.gid).field("size", mount.size);
+  out.field("required", mount.required ? 1 : 0).field("env", mount.env).field("file", mount.target_set ? 1 : 0);
+}
+
+void write(Writer& out, const RunOp& op) {
+  auto env = op.env;
+  std::sort(env.begin(), env.end());
+  out.field("op", "run").list("argv", op.argv).list("env", env).field("cwd", op.cwd).field("user", op.user);
+  out.field("network", static_cast<std::uint64_t>(op.network)).field("insecure", op.insecure ? 1 : 0);
+  out.field("hostname", op.hostname);
   for (const auto& host : op.extra_hosts) {
-    text.add(std::string_view(host.host));  // the address is the network's business, as in BuildKit
+    out.field("host", host.host);
   }
-  return text.add(std::string_view(op.hostname)).take();
+  for (const auto& mount : op.mounts) {
+    write(out, mount);
+  }
+  write_inline_files(out, op.inline_files);
 }
 
-std::string text_of(const CopyOp& op) {
-  Text text;
-  text.add(std::string_view("copy")).add(static_cast<std::uint64_t>(op.sources.size()));
+void write(Writer& out, const CopyOp& op) {
+  out.field("op", "copy").field("dest", op.dest).field("directory", op.dest_is_directory ? 1 : 0);
+  out.field("chown", op.chown).field("chmod", op.chmod).field("link", op.link ? 1 : 0);
+  out.field("parents", op.parents ? 1 : 0).list("excludes", op.excludes);
   for (const auto& source : op.sources) {
-    text.add(std::uint64_t{source.input}).add(std::string_view(source.path)).add(source.unpack);
+    out.field("input", source.input).field("path", source.path).field("unpack", source.unpack ? 1 : 0);
   }
-  text.add(op.inline_files).add(std::string_view(op.dest)).add(op.dest_is_directory);
-  text.add(std::string_view(op.chown)).add(std::string_view(op.chmod)).add(op.link).add(op.parents);
-  return text.add(op.excludes).take();
+  write_inline_files(out, op.inline_files);
 }
 
-std::string text_of(const MakeDirectoryOp& op) {
-  Text text;
-  return text.add(std::string_view("mkdir")).add(std::string_view(op.path)).add(std::string_view(op.user)).take();
+void write(Writer& out, const MakeDirectoryOp& op) {
+  out.field("op", "mkdir").field("path", op.path).field("user", op.user);
+}
+
+// What changes no result but makes a step another step within one graph: limits, proxies, addresses, sharing.
+void write_circumstances(Writer& out, const RunOp& op) {
+  out.list("proxy", op.proxy_env).field("shm", op.shm_size);
+  for (const auto& host : op.extra_hosts) {
+    out.field("address", host.address);
+  }
+  for (const auto& limit : op.ulimits) {
+    out.field("ulimit", limit.name).field("soft", limit.soft).field("hard", limit.hard);
+  }
+  for (const auto& mount : op.mounts) {
+    out.field("sharing", static_cast<std::uint64_t>(mount.sharing));
+  }
 }
 
 }  // namespace
 
 std::string canonical_text(const Op& op) {
-  return std::visit([](const auto& one) { return text_of(one); }, op);
+  Writer out;
+  std::visit([&out](const auto& one) { write(out, one); }, op);
+  return out.take();
 }
 
 VertexId Graph::add(Vertex vertex) {
-  Text text;
-  text.add(std::string_view(canonical_text(vertex.op))).add(vertex.no_cache);
-  text.add(std::string_view(vertex.epoch ? std::to_string(*vertex.epoch) : ""));
-  for (const auto input : vertex.inputs) {
-    text.add(std::uint64_t{input});
+  Writer identity;
+  identity.field("op", canonical_text(vertex.op));
+  if (const auto* run = std::get_if<RunOp>(&vertex.op)) {
+    write_circumstances(identity, *run);
   }
-  const auto [place, fresh] = known_.try_emplace(text.take(), static_cast<VertexId>(vertices_.size()));
-  if (fresh) {
+  for (const auto input : vertex.inputs) {
+    identity.field("input", input);
+  }
+  identity.field("epoch", vertex.epoch ? std::to_string(*vertex.epoch) : "").field("no_cache", vertex.no_cache ? 1 : 0);
+  const auto id = static_cast<VertexId>(vertices_.size());
+  const auto [known, is_new] = known_.emplace(identity.take(), id);
+  if (is_new) {
     vertices_.push_back(std::move(vertex));
   }
-  return place->second;
+  return known->second;
 }
 
 }  // namespace dlc::build

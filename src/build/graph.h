@@ -3,6 +3,7 @@
 // (build/lower.h) makes it from parsed Dockerfiles; the solver (build/solver.h) runs it. Equal vertices are one vertex,
 // across stages, images and buildspecs. Nothing here touches the disk.
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,7 @@ struct GitOp {
   std::string ref;
   std::string subdir;
   bool keep_git_dir = false;
+  bool submodules = true;
   std::string checksum;  ///< commit, or empty
 };
 
@@ -132,7 +134,7 @@ struct CopyOp {
   std::vector<CopySource> sources;
   std::vector<InlineFile> inline_files;
   std::string dest;                ///< absolute, cleaned
-  bool dest_is_directory = false;  ///< it was written with a trailing slash or there are several sources
+  bool dest_is_directory = false;  ///< it was written with a trailing slash (or as ".")
   std::string chown;               ///< as written after expansion, "" for 0:0
   std::string chmod;               ///< octal or symbolic, "" to keep
   bool link = false;

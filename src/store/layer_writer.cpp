@@ -78,7 +78,7 @@ class Writer {
   void write_entry(const Change& change) {
     const auto& status = change.status;
     codec::TarEntry entry;
-    entry.path = change.path.empty() ? "." : change.path;
+    entry.path = change.path;
     entry.mode = status.st_mode & 07777;
     entry.uid = status.st_uid;
     entry.gid = status.st_gid;

@@ -85,7 +85,7 @@ class SandboxTest : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> changes() const {
     std::vector<std::string> result;
     for (const auto& entry : fs::recursive_directory_iterator(upper())) {
-      result.push_back(fs::relative(entry.path(), upper()).string());
+      result.push_back(entry.path().lexically_relative(upper()).string());
     }
     std::sort(result.begin(), result.end());
     return result;

@@ -133,7 +133,7 @@ LayoutReference parse_layout_reference(std::string_view text) {
     result.directory = text;
     return result;
   }
-  if (const auto at = text.rfind('@'); at != std::string_view::npos && text.find('/', at) == std::string_view::npos) {
+  if (const auto at = text.rfind("@sha"); at != std::string_view::npos) {
     result.digest = oci::Digest::parse(text.substr(at + 1));
     text = text.substr(0, at);
   }

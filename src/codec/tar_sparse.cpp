@@ -25,15 +25,20 @@ void SparseMap::add(Extent extent) {
 }
 
 void SparseMap::add_list(std::string_view list) {
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    if (comma == std::string_view::npos) {
+  bool more = !list.empty();
+  const auto take = [&](const char* what) {
+    if (!more) {
       fail("has an offset without a size");
     }
-    const auto end = list.find(',', comma + 1);
-    add({decimal(list.substr(0, comma), "a sparse offset"),
-         decimal(list.substr(comma + 1, end == std::string_view::npos ? end : end - comma - 1), "a sparse size")});
-    list = end == std::string_view::npos ? std::string_view() : list.substr(end + 1);
+    const auto comma = list.find(',');
+    const std::uint64_t value = decimal(list.substr(0, comma), what);
+    more = comma != std::string_view::npos;
+    list.remove_prefix(more ? comma + 1 : list.size());
+    return value;
+  };
+  while (more) {
+    const std::uint64_t offset = take("a sparse offset");
+    add({offset, take("a sparse size")});
   }
 }
 

@@ -159,6 +159,13 @@ TEST_F(TarToolsTest, OthersSeeExtendedAttributes) {
   EXPECT_NE(run({"tar", "--xattrs", "-tvvf", path("a.tar")}).find("user.note"), std::string::npos);
 }
 
+std::vector<std::string> python_packer(const std::string& format) {
+  return {"python3", "-c",
+          "import sys,tarfile\n"
+          "with tarfile.open(sys.argv[1], 'w', format=tarfile." +
+              format + ") as out: out.add(sys.argv[3], '.')"};
+}
+
 TEST_F(TarToolsTest, WeReadTheirs) {
   const std::string root = path("root");
   std::filesystem::create_directories(root + "/dir/" + std::string(150, 'l'));
@@ -171,10 +178,8 @@ TEST_F(TarToolsTest, WeReadTheirs) {
       {"tar", "--format=posix", "--sort=name", "-cf"},
       {"bsdtar", "--format=pax", "-cf"},
       {"bsdtar", "--format=gnutar", "-cf"},
-      {"python3", "-c",
-       "import sys,tarfile; tarfile.open(sys.argv[1], 'w', format=tarfile.PAX_FORMAT).add(sys.argv[3], '.')"},
-      {"python3", "-c",
-       "import sys,tarfile; tarfile.open(sys.argv[1], 'w', format=tarfile.GNU_FORMAT).add(sys.argv[3], '.')"},
+      python_packer("PAX_FORMAT"),
+      python_packer("GNU_FORMAT"),
   };
   for (auto argv : packers) {
     argv.insert(argv.end(), {path("b.tar"), "-C", root});

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/mount_api.h"
 #include "sandbox/mount_points.h"
 #include "sandbox/output_pump.h"
@@ -98,6 +99,7 @@ class Container {
       add_mount(mount);
     }
     make_working_directory();
+    make_cgroup();
     write_file_atomically(bundle_.path() / "config.json", runtime_config(spec_, input_));
   }
 
@@ -180,6 +182,23 @@ class Container {
     }
   }
 
+  /// None without need: crun then leaves the hierarchies alone. runc makes groups whatever it is told.
+  void make_cgroup() {
+    const CgroupLimits limits{.memory = spec_.memory_limit, .cpus = spec_.cpu_limit};
+    const bool wanted = limits.memory != 0 || limits.cpus > 0;
+    if (!wanted && runtime_.name == "crun") {
+      return;
+    }
+    cgroup_.emplace();
+    if (wanted) {
+      limited_ = cgroup_->limit(limits);
+      plan_.cgroups = cgroup_->members();
+    }
+    if (runtime_.name != "crun") {
+      input_.cgroup = cgroup_->runtimes_path();
+    }
+  }
+
   [[nodiscard]] std::vector<std::string> runtime_command() const {
     const std::string log = (bundle_.path() / "log").string();
     std::vector<std::string> argv{runtime_.path,  "--root", (run_directory() / runtime_.name).string(), "--log", log,
@@ -210,6 +229,11 @@ class Container {
       throw Error(ErrorKind::cancelled, "the container was stopped");
     }
     ContainerResult result{.status = ended.status};
+    result.limited = limited_;
+    if (cgroup_) {
+      result.out_of_memory = cgroup_->out_of_memory();
+      result.peak_memory = cgroup_->peak_memory();
+    }
     check_log(result, on_output);
     return result;
   }
@@ -257,6 +281,8 @@ class Container {
   MountPoints points_;
   ConfigInput input_;
   SupervisorPlan plan_;
+  std::optional<Cgroup> cgroup_;
+  bool limited_ = true;
 };
 
 }  // namespace

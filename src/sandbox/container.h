@@ -59,7 +59,8 @@ struct ContainerSpec {
 struct ContainerResult {
   int status = 0;  ///< exit status; 128 + N for signal N
   bool out_of_memory = false;
-  std::uint64_t peak_memory = 0;  ///< bytes; 0: unknown
+  std::uint64_t peak_memory = 0;  ///< bytes; 0: unknown (it is counted where there is a memory limit)
+  bool limited = true;            ///< false: this host did not let us set the limits asked for
 };
 
 /// Which runtime and where; made once.

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/mount_api.h"
 
 namespace dlc::sandbox {
@@ -238,6 +239,7 @@ void enter_private_namespace() {
   }
   make_directory(directory / "empty", 0755);
   hide_unified_hierarchy();
+  reap_cgroups();
   state.directory = directory;
   state.entered = true;
 }

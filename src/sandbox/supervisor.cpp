@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -21,7 +22,7 @@ namespace dlc::sandbox {
 
 namespace {
 
-enum class Stage : int { parent, mount, proc, descriptors, start, done };
+enum class Stage : int { mount, proc, descriptors, cgroup, start, done };
 
 /// What the supervisor says at its end.
 struct Report {
@@ -41,12 +42,15 @@ struct ChildPlan {
   char* const* environment;
   std::array<int, 3> stdio;
   int control, report, parent;
+  const int* cgroups;
+  std::size_t cgroup_count;
   bool own_session;
 };
 
 constexpr int kControl = 3;
 constexpr int kReport = 4;
-constexpr int kParent = 5;
+constexpr int kParent = 5;  // cgroup.procs files come after it
+constexpr std::size_t kMostCgroups = 4;
 
 [[noreturn]] void leave(int report, Stage stage, int value) {
   const Report message{stage, value};
@@ -63,23 +67,34 @@ bool is_readable(int fd) {
 /// descriptor they have open, among them the ends of other containers' pipes.
 bool arrange_descriptors(const ChildPlan& plan) {
   constexpr int kAbove = 64;
-  const std::array<int, 6> wanted{plan.stdio[0], plan.stdio[1], plan.stdio[2], plan.control, plan.report, plan.parent};
-  std::array<int, 6> copies{};
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
+  std::array<int, 6 + kMostCgroups> wanted{plan.stdio[0], plan.stdio[1], plan.stdio[2],
+                                           plan.control,  plan.report,   plan.parent};
+  std::array<int, 6 + kMostCgroups> copies{};
+  const std::size_t count = 6 + plan.cgroup_count;
+  for (std::size_t i = 0; i < plan.cgroup_count; ++i) {
+    wanted.at(6 + i) = plan.cgroups[i];
+  }
+  for (std::size_t i = 0; i < count; ++i) {
     copies.at(i) = ::fcntl(wanted.at(i), F_DUPFD, kAbove);
     if (copies.at(i) < 0) {
       return false;
     }
   }
-  for (std::size_t i = 0; i < copies.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     if (::dup3(copies.at(i), static_cast<int>(i), i >= kControl ? O_CLOEXEC : 0) < 0) {
       return false;
     }
   }
-  return ::close_range(kParent + 1, ~0U, 0) == 0;
+  return ::close_range(static_cast<unsigned>(count), ~0U, 0) == 0;
 }
 
 [[noreturn]] void run_runtime(const ChildPlan& plan) {
+  // Only the runtime joins: the out-of-memory killer would choose the supervisor, which maps all of our memory.
+  for (std::size_t i = 0; i < plan.cgroup_count; ++i) {
+    if (::write(kParent + 1 + static_cast<int>(i), "0", 1) != 1) {
+      leave(kReport, Stage::cgroup, errno);
+    }
+  }
   for (int number = 1; number < NSIG; ++number) {
     struct sigaction standard{};
     standard.sa_handler = SIG_DFL;
@@ -195,6 +210,8 @@ const char* what_failed(Stage stage) {
       return "mount the container's file systems";
     case Stage::proc:
       return "mount /proc for the runtime";
+    case Stage::cgroup:
+      return "put the container into its control group";
     case Stage::descriptors:
       return "set up the container's descriptors";
     default:
@@ -225,6 +242,8 @@ Supervisor::Supervisor(const SupervisorPlan& plan) {
                         .control = control_read.get(),
                         .report = report_write.get(),
                         .parent = parent.get(),
+                        .cgroups = plan.cgroups.data(),
+                        .cgroup_count = std::min(plan.cgroups.size(), kMostCgroups),
                         .own_session = plan.own_session};
   int pidfd = -1;
   clone_args arguments{};

@@ -22,6 +22,7 @@ struct SupervisorPlan {
   std::vector<std::string> environment;  ///< of the runtime
   std::vector<StagedMount> mounts;
   std::array<int, 3> stdio{0, 1, 2};  ///< the container's
+  std::vector<int> cgroups;           ///< cgroup.procs files that the runtime joins
   bool own_session = true;            ///< out of reach of the terminal's signals
 };
 

@@ -177,7 +177,21 @@ std::string mounts_with(const std::string& word) {
   return found;
 }
 
+std::string groups_of(pid_t pid) {
+  std::string found;
+  std::error_code ignored;
+  for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup", ignored)) {
+    for (const auto& entry : fs::directory_iterator(hierarchy.path(), ignored)) {
+      if (entry.path().filename().string().starts_with("dlc-" + std::to_string(pid) + "-")) {
+        found += entry.path().string() + " ";
+      }
+    }
+  }
+  return found;
+}
+
 TEST_P(HostileTest, NothingSurvivesAKill) {
+  spec.memory_limit = 64U << 20;
   const std::string word = "8765" + std::to_string(::getpid());
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
@@ -192,13 +206,16 @@ TEST_P(HostileTest, NothingSurvivesAKill) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   EXPECT_THAT(mounts_with(upper().string()), Not(IsEmpty()));
+  EXPECT_NE(groups_of(child) + groups_of(::getpid()), "");
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-  while (!processes_with(word).empty() && std::chrono::steady_clock::now() < deadline) {
+  while ((!processes_with(word).empty() || !(groups_of(child) + groups_of(::getpid())).empty()) &&
+         std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   EXPECT_THAT(processes_with(word), IsEmpty());
+  EXPECT_EQ(groups_of(child) + groups_of(::getpid()), "");
   EXPECT_THAT(mounts_with(upper().string()), IsEmpty());
 }
 

@@ -1,0 +1,51 @@
+#pragma once
+// The control groups of one container, v1 or v2, by our own hand: a container without limits has none, so that nothing
+// is left of it. Names carry this process's identity (pid and start time); what a kill left is found by it and removed.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace dlc::sandbox {
+
+struct CgroupLimits {
+  std::uint64_t memory = 0;  ///< bytes; 0: none
+  double cpus = 0;           ///< 0: none
+};
+
+class Cgroup {
+ public:
+  /// "/dlc-PID-START-N", below the root of each hierarchy. Only a name until `limit`, or until a runtime makes it.
+  Cgroup();
+  Cgroup(const Cgroup&) = delete;
+  Cgroup& operator=(const Cgroup&) = delete;
+  /// Removes the groups; by then nobody may be in them.
+  ~Cgroup();
+
+  /// A group within, for a runtime that makes and removes groups whatever it is told (runc).
+  [[nodiscard]] std::string runtimes_path() const;
+  /// Makes the groups for `limits`. False where this host does not let us.
+  [[nodiscard]] bool limit(const CgroupLimits& limits);
+  /// Where a process writes "0" to join; empty without limits.
+  [[nodiscard]] std::vector<int> members() const;
+  [[nodiscard]] bool out_of_memory() const;
+  [[nodiscard]] std::uint64_t peak_memory() const;  ///< bytes; 0: unknown
+
+ private:
+  bool limit_v1(const CgroupLimits& limits);
+  bool limit_v2(const CgroupLimits& limits);
+  bool join(const std::string& directory);
+
+  std::string name_;
+  std::string memory_;  ///< directory of the group that counts memory; empty: none
+  std::vector<UniqueFd> members_;
+  pid_t janitor_ = -1;
+};
+
+/// Removes the groups of processes that are gone. Called once at start.
+void reap_cgroups();
+
+}  // namespace dlc::sandbox

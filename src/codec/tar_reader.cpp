@@ -8,6 +8,7 @@
 #include "codec/sinks.h"
 #include "codec/tar.h"
 #include "codec/tar_format.h"
+#include "codec/tar_input.h"
 #include "codec/tar_sparse.h"
 
 namespace dlc::codec {
@@ -16,97 +17,16 @@ namespace {
 
 using tar::Block;
 using tar::Extent;
+using tar::Input;
 using tar::SparseMap;
 
 constexpr std::uint64_t kBlockSize = tar::kBlockSize;
-constexpr std::size_t kBufferSize = 64 * 1024;
 constexpr std::uint64_t kMostExtension = 1024 * 1024;  ///< of one extended header, and of all global records together
 constexpr std::string_view kXattrPrefix = "SCHILY.xattr.";
 
 [[noreturn]] void fail(const std::string& why) {
   throw Error(ErrorKind::corrupt, "damaged tar archive: " + why);
 }
-
-/// The archive as a stream of bytes with a position, read through one buffer.
-class Input {
- public:
-  explicit Input(Source& in) : in_(in), buffer_(kBufferSize) {}
-
-  [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
-
-  std::size_t read(std::span<std::byte> out) {
-    if (next_ == end_) {
-      if (out.size() >= buffer_.size()) {
-        const std::size_t count = in_.read(out);
-        offset_ += count;
-        return count;
-      }
-      next_ = 0;
-      end_ = in_.read(buffer_);
-    }
-    const std::size_t count = std::min(out.size(), end_ - next_);
-    std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(next_), count, out.begin());
-    next_ += count;
-    offset_ += count;
-    return count;
-  }
-
-  /// False at the end of the input; a part of a block is an error.
-  [[nodiscard]] bool read_block(Block& block) {
-    const auto bytes = std::as_writable_bytes(std::span(block));
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const std::size_t count = read(bytes.subspan(done));
-      if (count == 0) {
-        break;
-      }
-      done += count;
-    }
-    if (done != 0 && done != bytes.size()) {
-      fail("it ends within a header");
-    }
-    return done != 0;
-  }
-
-  void read_exactly(std::span<std::byte> out) {
-    while (!out.empty()) {
-      const std::size_t count = read(out);
-      if (count == 0) {
-        fail("it ends too early");
-      }
-      out = out.subspan(count);
-    }
-  }
-
-  void skip(std::uint64_t count) {
-    while (count != 0) {
-      if (next_ == end_) {
-        next_ = 0;
-        end_ = in_.read(buffer_);
-        if (end_ == 0) {
-          fail("it ends too early");
-        }
-      }
-      const std::uint64_t step = std::min<std::uint64_t>(count, end_ - next_);
-      next_ += step;
-      offset_ += step;
-      count -= step;
-    }
-  }
-
-  void drain() {
-    next_ = end_;
-    while (in_.read(buffer_) != 0) {
-    }
-  }
-
- private:
-  Source& in_;
-  std::vector<std::byte> buffer_;
-  std::size_t next_ = 0;
-  std::size_t end_ = 0;
-  std::uint64_t offset_ = 0;
-};
 
 /// What extended headers say about the entry that follows.
 struct Extension {
@@ -115,9 +35,14 @@ struct Extension {
   bool has_sparse = false;
   std::optional<std::uint64_t> sparse_offset;
 
+  /// Null where there is none, or an empty one, which takes a global record back.
   [[nodiscard]] const std::string* find(std::string_view key) const {
     const auto found = records.find(key);
-    return found == records.end() ? nullptr : &found->second;
+    return found == records.end() || found->second.empty() ? nullptr : &found->second;
+  }
+  [[nodiscard]] std::optional<std::uint64_t> find_number(std::string_view key, const char* what) const {
+    const std::string* value = find(key);
+    return value == nullptr ? std::nullopt : std::optional(tar::decimal(*value, what));
   }
 };
 
@@ -182,6 +107,8 @@ struct TarReader::State {
   void merge_global(std::string_view text);
   TarEntry make_entry(const Block& block, Extension extension);
   void set_type(const Block& block, char flag, TarEntry& entry) const;
+  void set_names(const Block& block, const Extension& extension, TarEntry& entry) const;
+  void set_metadata(const Block& block, const Extension& extension, TarEntry& entry) const;
   void set_content(const Block& block, const Extension& extension, TarEntry& entry);
   SparseMap read_old_map(const Block& block);
   SparseMap read_map_1_0(std::uint64_t& stored);
@@ -347,16 +274,15 @@ TarEntry TarReader::State::make_entry(const Block& block, Extension extension) {
   }
   TarEntry entry;
   set_type(block, block[tar::kType.offset], entry);
-  const auto value_of = [&](std::string_view key) {
-    const std::string* value = extension.find(key);
-    return value == nullptr || value->empty() ? nullptr : value;  // an empty value takes a record back
-  };
-  const auto number_of = [&](std::string_view key, tar::Field where, const char* what) {
-    const std::string* value = value_of(key);
-    return value == nullptr ? unsigned_number(block, where, what) : tar::decimal(*value, what);
-  };
-  const std::string* path = value_of("GNU.sparse.name");
-  path = path == nullptr ? value_of("path") : path;
+  set_names(block, extension, entry);
+  set_metadata(block, extension, entry);
+  set_content(block, extension, entry);
+  return entry;
+}
+
+void TarReader::State::set_names(const Block& block, const Extension& extension, TarEntry& entry) const {
+  const std::string* path = extension.find("GNU.sparse.name");
+  path = path == nullptr ? extension.find("path") : path;
   entry.path = path == nullptr ? header_path(block) : *path;
   if (entry.path.empty()) {
     fail("an entry without a name");
@@ -368,19 +294,8 @@ TarEntry TarReader::State::make_entry(const Block& block, Extension extension) {
   if (entry.type == TarEntry::Type::directory) {
     entry.path.erase(entry.path.find_last_not_of('/') + 1);
   }
-  constexpr std::int64_t kModeMask = 07777;
-  entry.mode = static_cast<std::uint32_t>(tar::number(tar::field(block, tar::kMode), "mode") & kModeMask);
-  entry.uid = number_of("uid", tar::kUid, "uid");
-  entry.gid = number_of("gid", tar::kGid, "gid");
-  if (const std::string* time = value_of("mtime")) {
-    const tar::PaxTime parsed = tar::parse_pax_time(*time);
-    entry.mtime = parsed.seconds;
-    entry.mtime_nsec = parsed.nanoseconds;
-  } else {
-    entry.mtime = tar::number(tar::field(block, tar::kMtime), "mtime");
-  }
   if (entry.type == TarEntry::Type::symlink || entry.type == TarEntry::Type::hard_link) {
-    const std::string* link = value_of("linkpath");
+    const std::string* link = extension.find("linkpath");
     entry.link = link == nullptr ? std::string(tar::text(block, tar::kLink)) : *link;
     if (entry.type == TarEntry::Type::hard_link) {
       entry.link = clean_path(entry.link);
@@ -388,6 +303,24 @@ TarEntry TarReader::State::make_entry(const Block& block, Extension extension) {
     if (entry.link.empty()) {
       fail("a link without a target");
     }
+  }
+}
+
+void TarReader::State::set_metadata(const Block& block, const Extension& extension, TarEntry& entry) const {
+  const auto number_of = [&](std::string_view key, tar::Field where, const char* what) {
+    const auto value = extension.find_number(key, what);
+    return value ? *value : unsigned_number(block, where, what);
+  };
+  constexpr std::int64_t kModeMask = 07777;
+  entry.mode = static_cast<std::uint32_t>(tar::number(tar::field(block, tar::kMode), "mode") & kModeMask);
+  entry.uid = number_of("uid", tar::kUid, "uid");
+  entry.gid = number_of("gid", tar::kGid, "gid");
+  if (const std::string* time = extension.find("mtime")) {
+    const tar::PaxTime parsed = tar::parse_pax_time(*time);
+    entry.mtime = parsed.seconds;
+    entry.mtime_nsec = parsed.nanoseconds;
+  } else {
+    entry.mtime = tar::number(tar::field(block, tar::kMtime), "mtime");
   }
   if (entry.type == TarEntry::Type::character || entry.type == TarEntry::Type::block) {
     entry.major = to_device(number_of("SCHILY.devmajor", tar::kMajor, "device number"));
@@ -398,21 +331,15 @@ TarEntry TarReader::State::make_entry(const Block& block, Extension extension) {
       entry.xattrs.emplace(key.substr(kXattrPrefix.size()), value);
     }
   }
-  set_content(block, extension, entry);
-  return entry;
 }
 
 /// Where the content is and how long; reads the map of a sparse file.
 void TarReader::State::set_content(const Block& block, const Extension& extension, TarEntry& entry) {
-  const auto record = [&](std::string_view key, const char* what) -> std::optional<std::uint64_t> {
-    const std::string* value = extension.find(key);
-    return value == nullptr || value->empty() ? std::nullopt : std::optional(tar::decimal(*value, what));
-  };
   content_offset = in.offset();
   if (entry.type != TarEntry::Type::file && block[tar::kType.offset] != '0' && block[tar::kType.offset] != '\0') {
     return;  // whatever the size says: links and directories have no data (as in GNU tar and Go)
   }
-  std::uint64_t stored = record("size", "size").value_or(unsigned_number(block, tar::kSize, "size"));
+  std::uint64_t stored = extension.find_number("size", "size").value_or(unsigned_number(block, tar::kSize, "size"));
   constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max() - kBlockSize;
   if (stored > kMost) {
     fail("a size is out of range");
@@ -425,17 +352,17 @@ void TarReader::State::set_content(const Block& block, const Extension& extensio
     entry.size = unsigned_number(block, kRealSize, "size");
     map = read_old_map(block);
     is_sparse = true;
-  } else if (const auto major = record("GNU.sparse.major", "sparse version"); major && *major != 0) {
-    if (*major != 1 || record("GNU.sparse.minor", "sparse version").value_or(0) != 0) {
+  } else if (const auto major = extension.find_number("GNU.sparse.major", "sparse version"); major && *major != 0) {
+    if (*major != 1 || extension.find_number("GNU.sparse.minor", "sparse version").value_or(0) != 0) {
       throw Error(ErrorKind::unsupported, "tar entry \"" + entry.path + "\" has an unknown sparse format");
     }
     stored_left = stored;
     map = read_map_1_0(stored);
-    entry.size = record("GNU.sparse.realsize", "size").value_or(stored);
+    entry.size = extension.find_number("GNU.sparse.realsize", "size").value_or(stored);
     is_sparse = true;
   } else if (extension.has_sparse || extension.find("GNU.sparse.size") != nullptr) {
     map = extension.sparse;
-    entry.size = record("GNU.sparse.size", "size").value_or(stored);
+    entry.size = extension.find_number("GNU.sparse.size", "size").value_or(stored);
     is_sparse = true;
   }
   if (is_sparse) {

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::string_view kCoreTag = "tag:yaml.org,2002:";
 
+/// Of a character in UTF-8 all bytes but the first.
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
+}
+
 bool is_collection(const Node& node) {
   return node.kind == Kind::sequence || node.kind == Kind::mapping;
 }
@@ -113,37 +118,37 @@ void Composer::define(const Node& node) {
   }
 }
 
-/// libyaml's event begins at the anchor or tag; messages shall point to the value.
-Position Composer::value_position(const Event& event) const {
+/// The byte of a character's column in its line. Events come in order, so counting goes on from the last place asked
+/// for: a file of one long line stays linear.
+std::size_t Composer::byte_of(int line_number, int column, std::string_view line) {
+  if (cursor_.line != line_number || cursor_.column > column) {
+    cursor_ = {line_number, 1, 0};
+  }
+  while (cursor_.column < column && cursor_.byte < line.size()) {
+    ++cursor_.byte;
+    while (cursor_.byte < line.size() && is_continuation(line[cursor_.byte])) {
+      ++cursor_.byte;
+    }
+    ++cursor_.column;
+  }
+  return cursor_.byte;
+}
+
+/// libyaml's event begins at the anchor or tag; messages shall point to the value. Of a tag and a value the tag counts:
+/// a reader sees "!join [...]" as one.
+Position Composer::value_position(const Event& event) {
   Position at = event.start;
-  std::string_view line = document_.line(at.line);
-  // Columns count characters, the text is bytes: step over the continuation bytes of UTF-8.
-  std::size_t byte = 0;
-  const auto advance = [&](std::size_t to, int& column) {
-    while (byte < to && byte < line.size()) {
-      ++byte;
-      column += byte < line.size() && (static_cast<unsigned char>(line[byte]) & 0xC0U) == 0x80U ? 0 : 1;
-    }
-  };
-  for (int column = 1; column < event.start.column && byte < line.size();) {
-    advance(byte + 1, column);
-  }
-  const auto begin_byte = byte;
-  int column = at.column;
-  while (byte < line.size() && (line[byte] == '&' || line[byte] == '!')) {
+  const std::string_view line = document_.line(at.line);
+  const auto byte = byte_of(at.line, at.column, line);
+  if (byte < line.size() && line[byte] == '&') {
     const auto end = line.find_first_of(" \t", byte);
-    const auto next = end == std::string_view::npos ? end : line.find_first_not_of(" \t", end);
-    if (next == std::string_view::npos || line[next] == '#') {
-      byte = begin_byte;  // the value is on another line: point to the anchor
-      break;
+    const auto value = end == std::string_view::npos ? end : line.find_first_not_of(" \t", end);
+    if (value != std::string_view::npos && line[value] != '#') {  // else the value stands on another line
+      const auto between = line.substr(byte, value - byte);
+      at.column +=
+          static_cast<int>(std::count_if(between.begin(), between.end(), [](char c) { return !is_continuation(c); }));
     }
-    // A tag is part of what a reader sees as the value: "!join [...]".
-    if (line[byte] == '!') {
-      break;
-    }
-    advance(next, column);
   }
-  at.column = byte == begin_byte ? event.start.column : column;
   if (event.kind == EventKind::scalar || event.kind == EventKind::alias) {
     const int end = event.stop.line == at.line ? event.stop.column : static_cast<int>(line.size()) + 1;
     at.width = std::max(1, end - at.column);

@@ -44,7 +44,8 @@ class Composer {
   Node& new_node(const Event& event);
   /// Makes an anchor's name mean this node from here on.
   void define(const Node& node);
-  Position value_position(const Event& event) const;
+  std::size_t byte_of(int line_number, int column, std::string_view line);
+  Position value_position(const Event& event);
   void mark_replaceable(const Node& root);
   void report_unknown_aliases();
   /// Records an error; `ends` stops the reading.
@@ -59,6 +60,12 @@ class Composer {
   std::map<std::string, const Node*, std::less<>> current_;  ///< anchor -> latest definition; null while it is open
   std::size_t merged_entries_ = 0;
   std::size_t joined_text_ = 0;
+  struct Cursor {
+    int line = 0;
+    int column = 1;
+    std::size_t byte = 0;
+  };
+  Cursor cursor_;  ///< the place `byte_of` was asked for last
   bool ended_ = false;
 };
 

@@ -36,9 +36,13 @@ std::string_view Document::line(int number) const {
   if (number < 1 || static_cast<std::size_t>(number) > line_starts_.size()) {
     return {};
   }
-  const std::size_t start = line_starts_[static_cast<std::size_t>(number) - 1];
-  auto line = std::string_view(text_).substr(start);
-  return line.substr(0, line.find_first_of("\r\n"));
+  const auto index = static_cast<std::size_t>(number);
+  const std::size_t start = line_starts_[index - 1];
+  std::size_t end = index < line_starts_.size() ? line_starts_[index] : text_.size();
+  while (end > start && (text_[end - 1] == '\n' || text_[end - 1] == '\r')) {
+    --end;
+  }
+  return std::string_view(text_).substr(start, end - start);
 }
 
 const std::vector<const Node*>& Document::definitions(std::string_view anchor) const {

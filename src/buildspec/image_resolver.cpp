@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_map>
 #include <utility>
 
 #include "base/suggest.h"
@@ -287,14 +288,14 @@ std::optional<ContextEntry> ImageResolver::context_entry(const Entry& entry, con
 
 /// The file's entries, over them the image's, then the downloads, then the Dockerfile; a key keeps its first place.
 void ImageResolver::context(const Fields& fields, PlannedImage& image) const {
-  std::vector<std::pair<std::string, std::optional<ContextEntry>>> entries;
+  std::vector<std::optional<ContextEntry>> entries;
+  std::unordered_map<std::string, std::size_t> places;
   const auto put = [&](const std::string& key, std::optional<ContextEntry> value) {
-    const auto found =
-        std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
-    if (found != entries.end()) {
-      found->second = std::move(value);
+    const auto [place, is_new] = places.try_emplace(key, entries.size());
+    if (is_new) {
+      entries.push_back(std::move(value));
     } else {
-      entries.emplace_back(key, std::move(value));
+      entries[place->second] = std::move(value);
     }
   };
   for (const Node* map : {file_.context, fields.map("context")}) {
@@ -311,7 +312,7 @@ void ImageResolver::context(const Fields& fields, PlannedImage& image) const {
   }
   put("dockerfile",
       ContextEntry{image.docker_file, image.docker_file_path, "Dockerfile", false, image.docker_file_where});
-  for (auto& [key, entry] : entries) {
+  for (auto& entry : entries) {
     if (entry) {
       image.context.push_back(std::move(*entry));
     }

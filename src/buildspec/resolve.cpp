@@ -47,6 +47,8 @@ bool is_part_of(const std::string& framework, const std::string& wanted) {
   return framework == wanted || framework.starts_with(wanted + "_");
 }
 
+constexpr int kMostErrors = 200;
+
 class Resolver {
  public:
   Resolver(const ResolveOptions& options, Diagnostics& diagnostics) : options_(options), diagnostics_(diagnostics) {}
@@ -208,6 +210,10 @@ class Resolver {
       const Entry& entry = map->entries[i];
       if (entry.value.node->kind == Kind::bad) {
         continue;
+      }
+      if (diagnostics_.errors() >= kMostErrors) {
+        fields.error(entry.key_at, "too many errors; the rest of the images was not read");
+        break;
       }
       if (entry.value.node->kind != Kind::mapping) {
         fields.error(entry.value.at,

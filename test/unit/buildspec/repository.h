@@ -24,8 +24,7 @@ repository_info:
 
 /// One image with a `build` value; `more` are further lines, indented by four.
 inline std::string image(const std::string& name, const std::string& build, const std::string& more = {}) {
-  return "  " + name +
-         ":\n    <<: *TRAINING_REPOSITORY\n    build: " + build +
+  return "  " + name + ":\n    <<: *TRAINING_REPOSITORY\n    build: " + build +
          "\n    image_size_baseline: 900\n    device_type: &DEVICE_TYPE cpu\n    python_version: py3\n"
          "    tag: !join [*VERSION, \"-\", *DEVICE_TYPE]\n    docker_file: docker/1.9.1/py3/Dockerfile.cpu\n" +
          more;

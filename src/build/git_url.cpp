@@ -164,7 +164,8 @@ bool is_http_url(std::string_view text) {
 }
 
 std::string url_filename(std::string_view url) {
-  auto rest = url.substr(std::min(url.find("://"), url.size() - std::min<std::size_t>(url.size(), 3)) + 3);
+  const auto start = url.find("://");
+  auto rest = start == std::string_view::npos ? url : url.substr(start + 3);
   static_cast<void>(cut(rest, '#'));
   static_cast<void>(cut(rest, '?'));
   const auto path = rest.find('/');

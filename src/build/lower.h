@@ -30,7 +30,7 @@ struct NamedContext {
 struct LowerOptions {
   std::string dockerfile_name;  ///< for messages
   std::map<std::string, std::string> build_args;
-  std::string target;      ///< stage name or number; empty: the last
+  std::string target;      ///< stage name; empty: the last stage
   oci::Platform platform;  ///< target platform
   oci::Platform build_platform;
   NamedContext context;  ///< the main context

@@ -64,6 +64,7 @@ Dockerfile parse(std::string_view text, const std::string& name, Diagnostics& di
   }
   Linter linter(file, diagnostics);
   lint_file(file, linter);
+  file.findings = linter.reported();
   return file;
 }
 

@@ -139,6 +139,7 @@ struct Dockerfile {
   CheckDirective check;
   std::vector<Instruction> global_args;  ///< ARG before the first FROM
   std::vector<Stage> stages;             ///< at least one
+  std::vector<std::string> findings;     ///< names of the check rules that `parse` reported, each once
 };
 
 /// Throws Error(invalid) at file:line with Docker's message and an excerpt; lint findings (mode "--check") that need no

@@ -2,18 +2,33 @@
 #include <array>
 
 #include "cli/command.h"
+#include "cli/image_command.h"
 #include "cli/lint_command.h"
 #include "cli/plan_command.h"
+#include "cli/store_command.h"
 
 namespace dlc::cli {
 
 namespace {
 
 constexpr const char* kBuildspecs = "Buildspecs";
+constexpr const char* kImages = "Images";
+constexpr const char* kStore = "Store";
 
 constexpr std::array kCommands{
     Command{"plan", "print what the buildspecs resolve to", kBuildspecs, run_plan},
     Command{"lint", "look for mistakes in buildspecs", kBuildspecs, run_lint},
+    Command{"image ls", "list the images in the store", kImages, run_image_ls},
+    Command{"image inspect", "what an image is made of and how it starts", kImages, run_image_inspect},
+    Command{"image history", "the steps an image was made by", kImages, run_image_history},
+    Command{"image tag", "give an image one more name", kImages, run_image_tag},
+    Command{"image rm", "take names away", kImages, run_image_rm},
+    Command{"image save", "write images to a file or directory", kImages, run_image_save},
+    Command{"image load", "read images from a file or directory", kImages, run_image_load},
+    Command{"image pull", "fetch an image from a registry", kImages, run_image_pull},
+    Command{"store df", "what takes how much room", kStore, run_store_df},
+    Command{"store gc", "remove what nothing needs", kStore, run_store_gc},
+    Command{"store check", "compare everything with its digest", kStore, run_store_check},
 };
 
 }  // namespace

@@ -1,0 +1,329 @@
+#include "cli/image_build_request.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/process.h"
+#include "cli/image_build_context.h"
+#include "cli/matrix_build.h"
+#include "codec/sinks.h"
+#include "dockerfile/ignore.h"
+#include "oci/reference.h"
+
+namespace dlc::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nothing of ours changes it
+  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+Error usage(std::string message) {
+  return {ErrorKind::usage, std::move(message)};
+}
+
+struct Pair {
+  std::string key;
+  std::string value;
+};
+
+Pair split_pair(const std::string& option, const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    throw usage(fmt::format("--{} {}: must be written KEY=VALUE", option, text));
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+template <typename Number>
+Number parse_number(const std::string& option, std::string_view text) {
+  Number number{};
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || result.ec != std::errc{} || result.ptr != text.data() + text.size()) {
+    throw usage(fmt::format("--{}: {} is no number", option, text));
+  }
+  return number;
+}
+
+/// "512m", "2g", "1024"; also "2gb", "1KiB".
+std::uint64_t parse_bytes(const std::string& option, const std::string& text) {
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  auto unit = text.substr(digits);
+  std::ranges::transform(unit, unit.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto number = parse_number<std::uint64_t>(option, std::string_view(text).substr(0, digits));
+  constexpr std::string_view kUnits = "bkmgt";
+  const auto at = unit.empty() ? 0 : kUnits.find(unit[0]);
+  const auto tail = unit.empty() ? std::string() : unit.substr(1);
+  if (at == std::string_view::npos || (!tail.empty() && tail != "b" && tail != "ib")) {
+    throw usage(fmt::format("--{}: {} is no size", option, text));
+  }
+  return number << (10 * at);
+}
+
+void read_build_args(const GivenArguments& given, build::LowerOptions& lower) {
+  lower.build_args = host_proxies();
+  for (const auto& text : given.all("build-arg")) {
+    const auto equals = text.find('=');
+    const auto key = text.substr(0, equals);
+    if (key.empty()) {
+      throw usage("--build-arg " + text + ": the name is missing");
+    }
+    if (equals != std::string::npos) {
+      lower.build_args[key] = text.substr(equals + 1);
+    } else if (const auto value = environment(key)) {
+      lower.build_args[key] = *value;
+    }
+  }
+  auto epoch = lower.build_args.contains("SOURCE_DATE_EPOCH") ? std::optional(lower.build_args["SOURCE_DATE_EPOCH"])
+                                                              : environment("SOURCE_DATE_EPOCH");
+  if (epoch && !epoch->empty()) {
+    lower.epoch = parse_number<std::int64_t>("build-arg SOURCE_DATE_EPOCH", *epoch);
+    lower.build_args["SOURCE_DATE_EPOCH"] = *epoch;
+  }
+}
+
+void read_hosts(const GivenArguments& given, build::LowerOptions& lower) {
+  for (const auto& text : given.all("add-host")) {
+    const auto at = text.find_first_of("=:");
+    if (at == 0 || at == std::string::npos || at + 1 == text.size()) {
+      throw usage(fmt::format("--add-host: invalid host {}: must be written HOST:IP", text));
+    }
+    auto address = text.substr(at + 1);
+    if (address == "host-gateway") {
+      address = "127.0.0.1";  // steps have the host's network
+    }
+    if (address.starts_with('[') && address.ends_with(']')) {
+      address = address.substr(1, address.size() - 2);
+    }
+    lower.extra_hosts.push_back({text.substr(0, at), address});
+  }
+}
+
+void read_limits(const GivenArguments& given, build::LowerOptions& lower) {
+  if (const auto size = given.last("shm-size"); !size.empty()) {
+    lower.shm_size = parse_bytes("shm-size", size);
+  }
+  for (const auto& text : given.all("ulimit")) {
+    const auto pair = split_pair("ulimit", text);
+    const auto colon = pair.value.find(':');
+    const auto limit = [](std::string_view value) {
+      return value == "-1" || value == "unlimited" ? ~std::uint64_t{0} : parse_number<std::uint64_t>("ulimit", value);
+    };
+    const auto soft = limit(std::string_view(pair.value).substr(0, colon));
+    lower.ulimits.push_back(
+        {pair.key, soft, colon == std::string::npos ? soft : limit(std::string_view(pair.value).substr(colon + 1))});
+  }
+}
+
+void read_network(const GivenArguments& given, ImageBuildRequest& request) {
+  for (const auto& list : given.all("allow")) {
+    for (const auto& right : build::split_csv(list)) {
+      if (right == "network.host") {
+        request.lower.allow_network_host = true;
+      } else if (right == "security.insecure") {
+        request.lower.allow_insecure = true;
+      } else {
+        throw usage("--allow " + right + " is not known: network.host or security.insecure");
+      }
+    }
+  }
+  const auto mode = given.last("network", "default");
+  if (mode == "none") {
+    request.lower.network = build::RunOp::Network::none;
+    request.solve.network_none = true;
+  } else if (mode != "default" && mode != "host") {
+    throw usage("--network " + mode + " is not known: default, host or none");
+  }
+}
+
+void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
+  for (const auto& text : given.all("secret")) {
+    std::map<std::string, std::string> fields;
+    for (const auto& field : build::split_csv(text)) {
+      const auto pair = split_pair("secret", field);
+      fields[pair.key == "source" ? "src" : pair.key] = pair.value;
+    }
+    const auto id = fields["id"];
+    if (id.empty()) {
+      throw usage("--secret " + text + ": id is missing");
+    }
+    const bool from_env = fields.contains("env") || fields["type"] == "env" ||
+                          (fields["type"].empty() && !fields.contains("src") && environment(id));
+    build::Secret secret;
+    if (from_env) {
+      const auto name = fields.contains("env") ? fields["env"] : fields.contains("src") ? fields["src"] : id;
+      secret.value = environment(name);
+      if (!secret.value) {
+        throw usage(fmt::format("--secret id={}: the environment variable {} is not set", id, name));
+      }
+      request.secret_values.push_back(*secret.value);
+    } else {
+      secret.file = fs::absolute(fields.contains("src") ? fields["src"] : id).string();
+      auto value = read_file(secret.file, 500U << 10);
+      value.erase(value.find_last_not_of("\r\n") + 1);
+      request.secret_values.push_back(std::move(value));
+    }
+    request.solve.secrets[id] = std::move(secret);
+  }
+  for (const auto& text : given.all("ssh")) {
+    const auto equals = text.find('=');
+    const auto id = text.substr(0, equals);
+    const auto socket =
+        equals == std::string::npos ? environment("SSH_AUTH_SOCK") : std::optional(text.substr(equals + 1));
+    if (!socket || socket->empty()) {
+      throw usage("--ssh " + text + ": no agent: SSH_AUTH_SOCK is not set")
+          .hint("start one: eval $(ssh-agent); ssh-add");
+    }
+    if (!fs::is_socket(*socket)) {
+      throw Error(ErrorKind::unsupported, "--ssh " + text + ": not the socket of an agent; key files are not taken")
+          .hint("add the key to an agent: ssh-add " + *socket);
+    }
+    request.solve.ssh[id] = *socket;
+  }
+}
+
+void read_outputs(const GivenArguments& given, ImageBuildRequest& request) {
+  for (const auto& text : given.all("output")) {
+    request.outputs.push_back(build::parse_output(text));
+  }
+  if (request.outputs.empty()) {
+    request.outputs.emplace_back();
+  }
+  for (const auto& tag : given.all("tag")) {
+    request.tags.push_back(oci::parse_reference(tag).str());
+  }
+  for (const auto& output : request.outputs) {
+    for (const auto& name : output.names) {
+      request.tags.push_back(oci::parse_reference(name).str());
+    }
+    if (output.push) {
+      throw Error(ErrorKind::unsupported, "--output: push is not there yet: the registry client only reads for now");
+    }
+    if (output.compression) {
+      request.solve.compression = *output.compression;
+    }
+    request.annotations.insert(output.annotations.begin(), output.annotations.end());
+  }
+  for (const auto& text : given.all("annotation")) {
+    auto pair = split_pair("annotation", text);
+    if (const auto colon = pair.key.find(':'); colon != std::string::npos) {
+      if (pair.key.substr(0, colon) != "manifest") {
+        throw Error(ErrorKind::unsupported, "--annotation " + text + ": only annotations of the manifest are made");
+      }
+      pair.key.erase(0, colon + 1);
+    }
+    request.annotations[pair.key] = pair.value;
+  }
+}
+
+void read_platform(const GivenArguments& given, build::LowerOptions& lower) {
+  lower.platform = lower.build_platform = oci::host_platform();
+  std::vector<std::string> platforms;
+  for (const auto& list : given.all("platform")) {
+    for (auto& one : build::split_csv(list)) {
+      platforms.push_back(std::move(one));
+    }
+  }
+  if (platforms.empty()) {
+    if (const auto preset = environment("DOCKER_DEFAULT_PLATFORM"); preset && !preset->empty()) {
+      platforms.push_back(*preset);
+    }
+  }
+  if (platforms.size() > 1) {
+    throw Error(ErrorKind::unsupported, "--platform: several platforms in one build are not there yet")
+        .hint("build each one by itself");
+  }
+  if (!platforms.empty() && platforms.front() != "local") {
+    lower.platform = oci::parse_platform(platforms.front());
+  }
+}
+
+void read_pull(const GivenArguments& given, ImageBuildRequest& request) {
+  const auto value = given.last("pull", "false");
+  if (value == "true" || value == "1" || value == "always") {
+    request.pull = build::PullPolicy::always;
+    request.refresh_bases = true;
+  } else if (value == "never") {
+    request.pull = build::PullPolicy::never;
+  } else if (value == "missing") {
+    request.pull = build::PullPolicy::missing;
+  } else if (value != "false" && value != "0" && value != "newer") {
+    throw usage("--pull=" + value + " is not known: always, newer, missing or never");
+  }
+}
+
+void read_progress(const GivenArguments& given, ImageBuildRequest& request) {
+  const auto word = given.last("progress", environment("BUILDKIT_PROGRESS").value_or("auto"));
+  const auto mode = parse_progress_mode(word.empty() ? "auto" : word);
+  if (!mode) {
+    throw usage("invalid progress: " + word).hint("one of auto, plain, tty, quiet, rawjson, jsonl");
+  }
+  request.quiet = given.flag("quiet");
+  request.progress = request.quiet ? ProgressMode::quiet : *mode;
+  const auto call = given.flag("check") ? "check" : given.last("call", "build");
+  if (call != "build" && call != "check" && call != "outline" && call != "targets" && call != "lint") {
+    throw usage("--call " + call + " is not known: build, check, outline or targets");
+  }
+  request.call = call == "lint" ? "check" : call;
+}
+
+void read_stages(const GivenArguments& given, ImageBuildRequest& request) {
+  auto& lower = request.lower;
+  lower.target = given.last("target");
+  lower.no_cache = given.flag("no-cache");
+  for (const auto& list : given.all("no-cache-filter")) {
+    for (auto& stage : build::split_csv(list)) {
+      lower.no_cache_stages.push_back(std::move(stage));
+    }
+  }
+  for (const auto& text : given.all("label")) {
+    const auto equals = text.find('=');
+    lower.labels[text.substr(0, equals)] = equals == std::string::npos ? "" : text.substr(equals + 1);
+  }
+  const auto certs = given.last("host-certs", "file");
+  if (certs != "file" && certs != "env" && certs != "off") {
+    throw usage("--host-certs " + certs + " is not known: file, env or off");
+  }
+  request.solve.host_certs = certs == "off"   ? sandbox::HostCerts::off
+                             : certs == "env" ? sandbox::HostCerts::env
+                                              : sandbox::HostCerts::file;
+  if (const auto jobs = given.last("jobs"); !jobs.empty()) {
+    request.solve.jobs = parse_number<unsigned>("jobs", jobs);
+  }
+}
+
+}  // namespace
+
+ImageBuildRequest make_request(const GivenArguments& given) {
+  ImageBuildRequest request;
+  if (given.operands.size() != 1) {
+    throw usage(given.operands.empty() ? "the build context is missing" : "one build context is wanted, not several")
+        .hint("dlc image build [OPTIONS] PATH | URL | -");
+  }
+  read_build_args(given, request.lower);
+  read_hosts(given, request.lower);
+  read_limits(given, request.lower);
+  read_network(given, request);
+  read_secrets(given, request);
+  read_outputs(given, request);
+  read_platform(given, request.lower);
+  read_pull(given, request);
+  read_progress(given, request);
+  read_stages(given, request);
+  request.iidfile = given.last("iidfile");
+  request.metadata_file = given.last("metadata-file");
+  read_context(given, request);
+  request.lower.dockerfile_name = request.dockerfile_name;
+  return request;
+}
+
+}  // namespace dlc::cli

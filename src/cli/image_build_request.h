@@ -1,0 +1,40 @@
+#pragma once
+// What an `dlc image build` command line asks for, checked and with its files found.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "build/image_resolver.h"
+#include "build/lower.h"
+#include "build/outputs.h"
+#include "build/solver.h"
+#include "cli/image_build_options.h"
+#include "cli/progress.h"
+
+namespace dlc::cli {
+
+struct ImageBuildRequest {
+  std::string dockerfile_name;  ///< for messages
+  std::string dockerfile;       ///< its text
+  build::LowerOptions lower;
+  build::SolveOptions solve;
+  std::vector<build::OutputSpec> outputs;  ///< at least one
+  std::vector<std::string> tags;           ///< full references
+  std::map<std::string, std::string> annotations;
+  build::PullPolicy pull = build::PullPolicy::newer;
+  bool refresh_bases = false;
+  std::string iidfile;
+  std::string metadata_file;
+  std::string call = "build";  ///< build, check, outline, targets
+  ProgressMode progress = ProgressMode::automatic;
+  bool quiet = false;
+  std::vector<std::string> secret_values;             ///< to be masked in all output
+  std::optional<TemporaryDirectory> fetched_context;  ///< of a context that came as a stream or from git
+};
+
+/// Reads the Dockerfile and the ignore file, not the context. Throws Error(usage/invalid/not_found).
+[[nodiscard]] ImageBuildRequest make_request(const GivenArguments& given);
+
+}  // namespace dlc::cli

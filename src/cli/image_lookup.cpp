@@ -1,0 +1,172 @@
+#include "cli/image_lookup.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/suggest.h"
+#include "oci/reference.h"
+
+namespace dlc::cli {
+
+namespace {
+
+LocalImage load(store::Store& store, std::string name, const oci::Digest& digest, std::int64_t updated) {
+  LocalImage image;
+  image.name = std::move(name);
+  image.digest = digest;
+  image.updated = updated;
+  image.manifest = oci::parse_manifest(store.blobs().read(digest));
+  image.config = oci::parse_config(store.blobs().read(image.manifest.config.digest));
+  return image;
+}
+
+bool is_hex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// An image whose manifest or config digest starts with `hex`.
+std::optional<LocalImage> find_by_digest(store::Store& store, std::string_view hex, std::string_view text) {
+  std::optional<LocalImage> found;
+  for (const auto& record : store.records().images()) {
+    LocalImage image;
+    try {
+      image = load(store, record.name, record.manifest, record.updated);
+    } catch (const Error&) {  // another image's damage does not matter here
+      continue;
+    }
+    if (!image.digest.hex().starts_with(hex) && !image.manifest.config.digest.hex().starts_with(hex)) {
+      continue;
+    }
+    if (found && found->digest != image.digest) {
+      throw Error(ErrorKind::invalid, fmt::format("{} stands for several images", text)).hint("give more digits");
+    }
+    found = std::move(image);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::unique_ptr<store::Store> open_store(const std::string& option) {
+  return store::Store::open(option.empty() ? store::Store::default_directory() : std::filesystem::path(option));
+}
+
+LocalImage find_image(store::Store& store, std::string_view text) {
+  constexpr std::size_t kLeastDigits = 6;
+  constexpr std::string_view kPrefix = "sha256:";
+  const bool prefixed = text.starts_with(kPrefix);
+  const auto hex = prefixed ? text.substr(kPrefix.size()) : text;
+  const bool digest_like = is_hex(hex) && hex.size() >= kLeastDigits && hex.size() <= 64;
+  if (prefixed || hex.size() == 64) {
+    if (digest_like) {
+      if (auto found = find_by_digest(store, hex, text)) {
+        return std::move(*found);
+      }
+    }
+    throw Error(ErrorKind::not_found, fmt::format("no image {} in the store", text)).hint("dlc image ls lists them");
+  }
+  const auto reference = oci::parse_reference(text);
+  if (!reference.digest) {
+    if (const auto record = store.records().find_image(reference.str())) {
+      return load(store, record->name, record->manifest, record->updated);
+    }
+  } else if (auto found = find_by_digest(store, reference.digest->hex(), text)) {
+    return std::move(*found);
+  }
+  if (digest_like) {
+    if (auto found = find_by_digest(store, hex, text)) {
+      return std::move(*found);
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& record : store.records().images()) {
+    names.push_back(familiar_name(record.name));
+  }
+  const auto similar = closest(reference.familiar(), names);
+  throw Error(ErrorKind::not_found, fmt::format("no image {} in the store", reference.familiar()))
+      .hint(similar.empty() ? "dlc image ls lists them" : fmt::format("did you mean {}?", similar));
+}
+
+std::vector<LocalImage> list_images(store::Store& store, std::vector<std::string>& damaged) {
+  std::vector<LocalImage> result;
+  for (const auto& record : store.records().images()) {
+    try {
+      result.push_back(load(store, record.name, record.manifest, record.updated));
+    } catch (const Error&) {
+      damaged.push_back(record.name);
+    }
+  }
+  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return result;
+}
+
+std::string familiar_name(const std::string& name) {
+  try {
+    return oci::parse_reference(name).familiar();
+  } catch (const Error&) {
+    return name;
+  }
+}
+
+std::uint64_t packed_size(const LocalImage& image) {
+  std::uint64_t bytes = image.manifest.config.size;
+  for (const auto& layer : image.manifest.layers) {
+    bytes += layer.size;
+  }
+  return bytes;
+}
+
+std::optional<std::uint64_t> layer_size(store::Store& store, const LocalImage& image, std::size_t index) {
+  oci::Digest chain;
+  for (std::size_t i = 0; i <= index && i < image.config.diff_ids.size(); ++i) {
+    chain = oci::chain_id(chain, image.config.diff_ids[i]);
+  }
+  const auto layer = store.layers().find(chain);
+  return layer && layer->size > 0 ? std::optional(layer->size) : std::nullopt;
+}
+
+std::optional<std::uint64_t> unpacked_size(store::Store& store, const LocalImage& image) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < image.config.diff_ids.size(); ++i) {
+    const auto size = layer_size(store, image, i);
+    if (!size) {
+      return std::nullopt;
+    }
+    bytes += *size;
+  }
+  return bytes;
+}
+
+std::string age(std::int64_t when) {
+  if (when == 0) {
+    return "-";
+  }
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto seconds = std::max<std::int64_t>(0, now.count() - when);
+  struct Unit {
+    std::int64_t seconds;
+    const char* name;
+  };
+  constexpr Unit kUnits[] = {{86'400LL * 365, "year"}, {86'400LL * 30, "month"}, {86'400LL * 7, "week"},
+                             {86'400, "day"},          {3'600, "hour"},          {60, "minute"}};
+  for (const auto& unit : kUnits) {
+    if (seconds >= unit.seconds) {
+      const auto count = seconds / unit.seconds;
+      return fmt::format("{} {}{} ago", count, unit.name, count == 1 ? "" : "s");
+    }
+  }
+  return "just now";
+}
+
+void print_out(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw system_error("standard output");
+  }
+}
+
+}  // namespace dlc::cli

@@ -1,7 +1,9 @@
 // The table of commands: a new command is one line here.
 #include <array>
 
+#include "cli/build_command.h"
 #include "cli/command.h"
+#include "cli/image_build_command.h"
 #include "cli/image_command.h"
 #include "cli/lint_command.h"
 #include "cli/plan_command.h"
@@ -16,8 +18,10 @@ constexpr const char* kImages = "Images";
 constexpr const char* kStore = "Store";
 
 constexpr std::array kCommands{
+    Command{"build", "build the images of the buildspecs", kBuildspecs, run_build},
     Command{"plan", "print what the buildspecs resolve to", kBuildspecs, run_plan},
     Command{"lint", "look for mistakes in buildspecs", kBuildspecs, run_lint},
+    Command{"image build", "build one image from a Dockerfile, as docker build does", kImages, run_image_build},
     Command{"image ls", "list the images in the store", kImages, run_image_ls},
     Command{"image inspect", "what an image is made of and how it starts", kImages, run_image_inspect},
     Command{"image history", "the steps an image was made by", kImages, run_image_history},

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/process.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/injected_certificates.h"
 #include "sandbox/mount_api.h"
 #include "sandbox/mount_points.h"
 #include "sandbox/output_pump.h"
@@ -79,19 +80,28 @@ class Container {
       return result;
     } catch (...) {
       plan_.mounts.clear();
-      points_.remove();
+      clean();
       throw;
     }
   }
 
  private:
   void prepare() {
-    plan_.mounts.push_back({make_overlay(spec_.lowers, spec_.upper, spec_.work), make_place("rootfs", true)});
+    auto lowers = spec_.lowers;
+    if (spec_.host_certs != HostCerts::off && !host_trust().bodies.empty() && !lowers.empty()) {
+      const UniqueFd image = make_overlay(lowers, {}, {});
+      certificates_.emplace(host_trust(), image.get(), make_place("certificates", true));
+      lowers.insert(lowers.begin(), certificates_->directory());
+    }
+    plan_.mounts.push_back({make_overlay(lowers, spec_.upper, spec_.work), make_place("rootfs", true)});
     const int root = plan_.mounts.front().mount.get();
     points_ = MountPoints(root, spec_.upper);
     check_root(root);
     input_.user = resolve_user(root, spec_.user);
     input_.env = environment_with_home(spec_, input_.user);
+    if (certificates_ && spec_.host_certs == HostCerts::env) {
+      std::ranges::copy(certificates_->variables(input_.env), std::back_inserter(input_.env));
+    }
     input_.root = plan_.mounts.front().target;
     add_file("/etc/resolv.conf", host_resolv_conf());
     add_file("/etc/hosts", hosts_file(spec_));
@@ -272,6 +282,9 @@ class Container {
 
   void clean() {
     points_.remove();
+    if (certificates_) {
+      certificates_->remove_from(spec_.upper);
+    }
     forget_volatile_mount(spec_.work);
   }
 
@@ -281,6 +294,7 @@ class Container {
   MountPoints points_;
   ConfigInput input_;
   SupervisorPlan plan_;
+  std::optional<InjectedCertificates> certificates_;
   std::optional<Cgroup> cgroup_;
   bool limited_ = true;
 };

@@ -1,8 +1,6 @@
 #include "sandbox/mount_points.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -11,6 +9,7 @@
 #include <deque>
 
 #include "base/error.h"
+#include "sandbox/below.h"
 
 namespace dlc::sandbox {
 
@@ -33,20 +32,6 @@ std::deque<std::string> components(std::string_view path) {
 
 std::string join(const std::string& parent, const std::string& name) {
   return parent.empty() ? name : parent + "/" + name;
-}
-
-std::pair<std::string, std::string> split(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? std::pair(std::string(), path)
-                                    : std::pair(path.substr(0, slash), path.substr(slash + 1));
-}
-
-/// A directory of the upper, no link followed; an empty descriptor where it is not there (any more).
-UniqueFd open_upper(int upper, const std::string& path) {
-  open_how how{};
-  how.flags = O_DIRECTORY | O_RDONLY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, upper, path.empty() ? "." : path.c_str(), &how, sizeof how)));
 }
 
 bool same_time(const timespec& a, const timespec& b) {
@@ -161,7 +146,7 @@ void MountPoints::note_ancestors(const std::string& path) {
     if (at.empty()) {
       return;
     }
-    at = split(at).first;
+    at = split_path(at).first;
   }
 }
 
@@ -191,26 +176,22 @@ void MountPoints::create(int parent, const std::string& parent_path, const std::
 
 void MountPoints::remove_entry(const std::string& path, bool directory, bool only_pristine) {
   const UniqueFd upper = open_file(upper_.string(), O_PATH | O_DIRECTORY);
-  const auto [parent_path, name] = split(path);
-  const UniqueFd parent = open_upper(upper.get(), parent_path);
-  struct stat parent_status{};
+  const auto [parent_path, name] = split_path(path);
+  const UniqueFd parent = open_below(upper.get(), parent_path, O_DIRECTORY | O_RDONLY);
   struct stat status{};
-  if (!parent || ::fstat(parent.get(), &parent_status) != 0 ||
-      ::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (!parent || ::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     return;
   }
   if (directory ? !S_ISDIR(status.st_mode) : !(S_ISREG(status.st_mode) && status.st_size == 0)) {
     return;
   }
   if (only_pristine) {
-    const UniqueFd self = open_upper(upper.get(), path);
+    const UniqueFd self = open_below(upper.get(), path, O_DIRECTORY | O_RDONLY);
     if (!self || is_opaque(self.get()) || !same_directory(status, ancestors_.at(path).before)) {
       return;
     }
   }
-  if (::unlinkat(parent.get(), name.c_str(), directory ? AT_REMOVEDIR : 0) == 0) {
-    set_times(parent.get(), parent_status.st_atim, parent_status.st_mtim);
-  }
+  remove_below(upper.get(), path, directory);
 }
 
 void MountPoints::remove() {
@@ -221,7 +202,7 @@ void MountPoints::remove() {
   made_.clear();
   // A directory whose time is still the one that our own entry gave it was not changed by the step.
   for (const auto& [path, ancestor] : ancestors_) {
-    const UniqueFd directory = open_upper(upper.get(), path);
+    const UniqueFd directory = open_below(upper.get(), path, O_DIRECTORY | O_RDONLY);
     struct stat status{};
     if (directory && ::fstat(directory.get(), &status) == 0 && same_time(status.st_mtim, ancestor.after.st_mtim)) {
       set_times(directory.get(), ancestor.before.st_atim, ancestor.before.st_mtim);

@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "buildspec/events.h"
+#include "buildspec/order.h"
 
 namespace dlc::buildspec {
 
@@ -82,10 +83,7 @@ void Composer::compose() {
     mark_replaceable(*root.node);
     document_.root_ = root.node;
   }
-  std::stable_sort(found_.begin(), found_.end(), [](const Diagnostic& a, const Diagnostic& b) {
-    return std::pair(a.where.line, a.where.column) < std::pair(b.where.line, b.where.column);
-  });
-  for (auto& diagnostic : found_) {
+  for (auto& diagnostic : in_order(found_)) {
     diagnostics_.add(std::move(diagnostic));
   }
 }

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "buildspec/document.h"
 #include "buildspec/document_lint.h"
 #include "buildspec/existing_files.h"
+#include "buildspec/order.h"
 #include "buildspec/unused_files.h"
 
 namespace dlc::buildspec {
@@ -120,13 +120,7 @@ class Linter {
   }
 
   void hand_over(const Diagnostics& found) {
-    auto all = found.all();
-    const auto place = [](const Diagnostic& finding) {
-      return std::tie(finding.where.file, finding.where.line, finding.where.column);
-    };
-    std::stable_sort(all.begin(), all.end(),
-                     [&](const Diagnostic& a, const Diagnostic& b) { return place(a) < place(b); });
-    for (auto& diagnostic : all) {
+    for (auto& diagnostic : in_order(found.all())) {
       diagnostics_.add(std::move(diagnostic));
     }
   }

@@ -151,9 +151,10 @@ void InjectedCertificates::inject_anchors(const HostTrust& trust, int root) {
       return;  // a file or link
     }
     // Missing: as the package ca-certificates would make it, since it will not when the directory is there.
+    const bool staff = ::fstatat(root, "etc/staff-group-for-usr-local", &status, 0) == 0;
     const fs::path parent = directory_ / kAnchorParent;
-    if (::mkdir(parent.c_str(), 0755) != 0 || ::chown(parent.c_str(), 0, kStaff) != 0 ||
-        ::chmod(parent.c_str(), 02775) != 0) {
+    if (::mkdir(parent.c_str(), 0755) != 0 || ::chown(parent.c_str(), 0, staff ? kStaff : 0) != 0 ||
+        ::chmod(parent.c_str(), staff ? 02775 : 0755) != 0) {
       throw system_error("create " + parent.string());
     }
     made_anchor_directory_ = true;

@@ -278,9 +278,10 @@ std::string excerpt(const std::vector<std::string>& lines, LineRange range) {
   std::string text(20, '-');
   for (int i = std::max(range.first - context, 1); i <= std::min(range.last + context, count); ++i) {
     const std::string number = std::to_string(i);
-    text += "\n " + std::string(number.size() < 3 ? 3 - number.size() : 0, ' ') + number + " | ";
-    text += i >= range.first && i <= range.last ? ">>>" : "   ";
+    text += "\n " + std::string(number.size() < 3 ? 3 - number.size() : 0, ' ') + number + " |";
+    const bool marked = i >= range.first && i <= range.last;
     const std::string_view line = without_line_end(lines[static_cast<std::size_t>(i) - 1]);
+    text += marked ? " >>>" : line.empty() ? "" : "    ";
     text += line.empty() ? "" : " ";
     text += line;
   }

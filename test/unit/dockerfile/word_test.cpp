@@ -1,0 +1,171 @@
+#include "dockerfile/word.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/error.h"
+
+namespace dlc::dockerfile {
+namespace {
+
+std::optional<std::string> variable(std::string_view name) {
+  static const std::map<std::string, std::string, std::less<>> kValues{
+      {"set", "value"},   {"empty", ""},   {"path", "/a/b/c.tar.gz"}, {"list", "one  two three"},
+      {"s", "foobarfoo"}, {"star", "a*b"}, {"GRÜSSE", "日本"}};
+  const auto found = kValues.find(name);
+  return found == kValues.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string expanded(std::string_view word, const ExpandOptions& options = {}) {
+  return expand_word(word, variable, options);
+}
+
+std::string failure(std::string_view word) {
+  try {
+    return "no error: " + expanded(word);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::invalid);
+    return e.message();
+  }
+}
+
+struct Case {
+  const char* word;
+  const char* want;
+};
+
+TEST(Word, PlainAndBracedVariables) {
+  for (const auto& [word, want] : std::initializer_list<Case>{{"plain", "plain"},
+                                                              {"$set", "value"},
+                                                              {"${set}", "value"},
+                                                              {"a${set}b", "avalueb"},
+                                                              {"$setx", ""},
+                                                              {"$set.x", "value.x"},
+                                                              {"$unset", ""},
+                                                              {"x$", "x$"},
+                                                              {"$.", "$."},
+                                                              {"he$1x", "hex"},
+                                                              {"$GRÜSSE!", "日本!"},
+                                                              {"$set–x", "value–x"},
+                                                              {"$12a", "a"},
+                                                              {"$@", ""}}) {
+    EXPECT_EQ(expanded(word), want) << word;
+  }
+}
+
+TEST(Word, Quotes) {
+  for (const auto& [word, want] : std::initializer_list<Case>{{"'$set'", "$set"},
+                                                              {"\"$set\"", "value"},
+                                                              {"\"a'$set'b\"", "a'value'b"},
+                                                              {"'a\\'", "a\\"},
+                                                              {"\"a\\tb\"", "a\\tb"},
+                                                              {"\"a\\\\b\"", "a\\b"},
+                                                              {"\"\\$set\"", "$set"},
+                                                              {"\"a\\\"b\"", "a\"b"},
+                                                              {"a\\tb", "atb"},
+                                                              {"\\$set", "$set"},
+                                                              {"\\\\$set", "\\value"},
+                                                              {"end\\", "end"},
+                                                              {"'a'\"b\"c", "abc"}}) {
+    EXPECT_EQ(expanded(word), want) << word;
+  }
+}
+
+TEST(Word, Modifiers) {
+  for (const auto& [word, want] : std::initializer_list<Case>{{"${set:-d}", "value"},
+                                                              {"${empty:-d}", "d"},
+                                                              {"${empty-d}", ""},
+                                                              {"${unset-d}", "d"},
+                                                              {"${set:+p}", "p"},
+                                                              {"${empty:+p}", ""},
+                                                              {"${empty+p}", "p"},
+                                                              {"${unset+p}", ""},
+                                                              {"${set:?m}", "value"},
+                                                              {"${empty?m}", ""},
+                                                              {"${unset:-${set}}", "value"},
+                                                              {"${unset:-\"q w\"}", "q w"},
+                                                              {"${unset:-\\${set}z}", "${setz}"},
+                                                              {"${set:+a${unset:-b}c}", "abc"}}) {
+    EXPECT_EQ(expanded(word), want) << word;
+  }
+}
+
+TEST(Word, PatternModifiers) {
+  for (const auto& [word, want] : std::initializer_list<Case>{{"${path#*/}", "a/b/c.tar.gz"},
+                                                              {"${path##*/}", "c.tar.gz"},
+                                                              {"${path%.*}", "/a/b/c.tar"},
+                                                              {"${path%%.*}", "/a/b/c"},
+                                                              {"${path#no}", "/a/b/c.tar.gz"},
+                                                              {"${path%no}", "/a/b/c.tar.gz"},
+                                                              {"${s/foo/X}", "Xbarfoo"},
+                                                              {"${s//foo/X}", "XbarX"},
+                                                              {"${s//o/}", "fbarf"},
+                                                              {"${s/ba?/Y}", "fooYfoo"},
+                                                              {"${s/$empty/w}", "wfoobarfoo"},
+                                                              {"${s//$empty/.}", ".f.o.o.b.a.r.f.o.o."},
+                                                              {"${s//*/x}", "x"},
+                                                              {"${star#a\\*}", "b"},
+                                                              {"${path//\\//:}", ":a:b:c.tar.gz"},
+                                                              {"${unset#x}", ""},
+                                                              {"${unset/x/y}", ""}}) {
+    EXPECT_EQ(expanded(word), want) << word;
+  }
+}
+
+TEST(Word, Errors) {
+  EXPECT_EQ(failure("'open"), "unexpected end of statement while looking for matching single-quote");
+  EXPECT_EQ(failure("\"open"), "unexpected end of statement while looking for matching double-quote");
+  EXPECT_EQ(failure("${}"), "syntax error: bad substitution");
+  EXPECT_EQ(failure("${.}"), "syntax error: bad substitution");
+  EXPECT_EQ(failure("${set"), "syntax error: missing '}'");
+  EXPECT_EQ(failure("${set:-x"), "syntax error: missing '}'");
+  EXPECT_EQ(failure("${set/x"), "syntax error: missing '/' in ${");
+  EXPECT_EQ(failure("${set/x/y"), "syntax error: missing '}'");
+  EXPECT_EQ(failure("${set:=x}"), "unsupported modifier (:=) in substitution");
+  EXPECT_EQ(failure("${set=x}"), "unsupported modifier (=) in substitution");
+  EXPECT_EQ(failure("${set:#x}"), "unsupported modifier (:#) in substitution");
+  EXPECT_EQ(failure("${unset:?must be set}"), "unset: must be set");
+  EXPECT_EQ(failure("${unset?}"), "unset: is not allowed to be unset");
+  EXPECT_EQ(failure("${empty:?}"), "empty: is not allowed to be empty");
+  EXPECT_THAT(failure("${set#\\x}"), testing::HasSubstr("invalid escape"));
+  EXPECT_THAT(failure(std::string(300, 'x') +
+                      [] {
+                        std::string nested;
+                        for (int i = 0; i < 200; ++i) {
+                          nested += "${unset:-";
+                        }
+                        return nested;
+                      }()),
+              testing::HasSubstr("nested too deeply"));
+}
+
+TEST(Word, WordsSplitAtUnquotedBlanksOnly) {
+  const auto words = [](std::string_view text) { return expand(text, variable).words; };
+  EXPECT_THAT(words("a  b\tc"), testing::ElementsAre("a", "b", "c"));
+  EXPECT_THAT(words("x${list}y"), testing::ElementsAre("xone", "two", "threey"));
+  EXPECT_THAT(words("x\"${list}\"y"), testing::ElementsAre("xone  two threey"));
+  EXPECT_THAT(words("a\\ b"), testing::ElementsAre("a b"));
+  EXPECT_THAT(words("$empty"), testing::IsEmpty());
+}
+
+TEST(Word, RawFormsKeepWhatQuotes) {
+  EXPECT_EQ(expanded("'a' \"$set\"", {.raw_quotes = true}), "'a' \"value\"");
+  EXPECT_EQ(expanded("a\\b \"c\\\"d\"", {.raw_quotes = true, .raw_escapes = true}), "a\\b \"c\\\"d\"");
+  EXPECT_EQ(expanded("'$set' \"", {.skip_quotes = true}), "'value' \"");
+  EXPECT_EQ(expanded("$unset ${unset:-x} ${unset/a/b} $set", {.skip_unset = true}),
+            "$unset ${unset:-x} ${unset/a/b} value");
+}
+
+TEST(Word, EscapeCharacterCanBeAnother) {
+  EXPECT_EQ(expanded("`$set \\$set C:\\dir", {.escape = '`'}), "$set \\value C:\\dir");
+}
+
+TEST(Word, UnsetVariablesAreTold) {
+  const auto result = expand("$one ${two} ${three:-x} $set", variable);
+  EXPECT_THAT(result.unset, testing::ElementsAre("one", "two"));
+}
+
+}  // namespace
+}  // namespace dlc::dockerfile

@@ -27,8 +27,10 @@ void enter_private_namespace() {
   }
 }
 
-void describe_into(int root, const std::string& directory, bool with_times,
-                   std::map<std::pair<dev_t, ino_t>, std::string>& links, Tree& tree) {
+// Names of one file that the tree shows; a file may have more names that lie hidden in lower layers.
+using Links = std::map<std::pair<dev_t, ino_t>, std::vector<std::string>>;
+
+void describe_into(int root, const std::string& directory, bool with_times, Links& links, Tree& tree) {
   for (const auto& name : list_at(root, directory)) {
     const auto path = join(directory, name);
     const auto status = *stat_at(root, path);
@@ -46,7 +48,7 @@ void describe_into(int root, const std::string& directory, bool with_times,
         line += fmt::format(" @{}", status.st_mtim.tv_sec);
       }
       if (status.st_nlink > 1) {
-        line += " =" + links.emplace(std::pair(status.st_dev, status.st_ino), path).first->second;
+        links[{status.st_dev, status.st_ino}].push_back(path);
       }
     }
     for (const auto& [key, value] : xattrs_at(root, path)) {
@@ -118,10 +120,15 @@ with tarfile.open(blob, 'r:*') as tar:
 Tree describe(const std::filesystem::path& root, bool with_times) {
   const UniqueFd fd = open_file(root.string(), O_RDONLY | O_DIRECTORY);
   Tree tree;
-  std::map<std::pair<dev_t, ino_t>, std::string> links;
+  Links links;
   const auto status = *stat_at(fd.get(), "");
   tree[""] = fmt::format("{:o} {}:{}", status.st_mode, status.st_uid, status.st_gid);
   describe_into(fd.get(), "", with_times, links, tree);
+  for (const auto& [file, names] : links) {
+    for (const auto& name : names.size() > 1 ? names : std::vector<std::string>()) {
+      tree[name] += " =" + names.front();
+    }
+  }
   return tree;
 }
 
@@ -153,7 +160,8 @@ std::filesystem::path StoreTest::mount(const Digest& chain, const WorkingSnapsho
     options += (i == 0 ? "" : ":") + lowers[i].string();
   }
   if (snapshot != nullptr) {
-    options += ",upperdir=" + snapshot->upper().string() + ",workdir=" + snapshot->work().string();
+    options += ",upperdir=" + snapshot->upper().string() + ",workdir=" + snapshot->work().string() +
+               ",volatile";  // no flush at unmount
   }
   if (::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) != 0) {
     throw system_error("mount overlay: " + options);

@@ -271,6 +271,25 @@ int run_image_load(std::span<const std::string> arguments, const GlobalOptions& 
   return 0;
 }
 
+namespace {
+
+registry::Pulled pull_with_activity(registry::ImageSource& source, store::Store& store, registry::PullOptions options,
+                                    EventBus& bus, const std::string& name) {
+  Activity activity(bus, ActivityKind::pull, name);
+  options.parent = activity.id();
+  try {
+    auto pulled = registry::pull_image(source, store, options, bus);
+    activity.finish(pulled.fetched > 0 ? ActivityResult::done : ActivityResult::cached);
+    return pulled;
+  } catch (const Error& error) {
+    activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
+                    error.message());
+    throw;
+  }
+}
+
+}  // namespace
+
 int run_image_pull(std::span<const std::string> arguments, const GlobalOptions& global) {
   CLI::App app("Fetch an image from a registry into the store.", "dlc image pull");
   std::string name;
@@ -294,11 +313,8 @@ int run_image_pull(std::span<const std::string> arguments, const GlobalOptions& 
   registry::RegistryOptions registry_options;
   registry_options.http.on_retry = [&](const std::string& reason) { bus.message("warning", reason); };
   registry::RegistryClient client(std::move(registry_options));
-  Activity activity(bus, ActivityKind::pull, "pull " + reference.familiar());
-  options.parent = activity.id();
   const auto source = registry::registry_source(client, reference, interrupt.token());
-  const auto pulled = registry::pull_image(*source, *store, options, bus);
-  activity.finish(pulled.fetched > 0 ? ActivityResult::done : ActivityResult::cached);
+  const auto pulled = pull_with_activity(*source, *store, options, bus, reference.familiar());
   if (!reference.tag.empty()) {  // else the digest is the name: something must keep the image from being collected
     reference.digest.reset();
   }

@@ -260,6 +260,9 @@ void Composer::join(Node& node) {
     } else if (!value.tag.empty()) {
       fail(part.at, fmt::format("unknown tag {}", value.tag), "the one tag is !join");
     }
+    if (value.kind == Kind::bad || is_collection(value)) {
+      node.kind = Kind::bad;  // reported; what is made of this node would only repeat it
+    }
     const std::string* replaced = document_.part_replacement(value);
     const std::string& text = replaced != nullptr ? *replaced : value.text;
     joined_text_ += text.size();

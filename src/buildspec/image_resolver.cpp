@@ -125,6 +125,9 @@ void ImageResolver::names(const Fields& fields, PlannedImage& image) const {
   image.device_type = fields.required("device_type");
   image.python_version = fields.required("python_version");
   image.image_type = fields.required("image_type");
+  if (const Entry* entry = fields.find("root"); entry != nullptr) {
+    static_cast<void>(inside(joined_path(image.root, "."), entry->value.at, "the root"));
+  }
   if (const Entry* entry = fields.find("docker_file"); entry != nullptr) {
     image.docker_file_where = document_.location(entry->value.at);
     static_cast<void>(inside(image.docker_file_path, entry->value.at, "the Dockerfile"));
@@ -255,7 +258,7 @@ bool ImageResolver::inside(const std::string& path, const Position& at, std::str
   }
   diagnostics_.add(document_.finding(Severity::error, at,
                                      fmt::format("{} lies outside of the repository: {}", what, path),
-                                     "expected a path below the image's root"));
+                                     "expected a path in the repository"));
   return false;
 }
 

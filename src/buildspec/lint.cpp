@@ -135,6 +135,23 @@ std::span<const LintRule> lint_rules() {
   return kRules;
 }
 
+void add_warnings(const Plan& plan, const Environment& environment, Diagnostics& diagnostics) {
+  Diagnostics found;
+  for (const auto& document : plan.documents) {
+    if (document->root() != nullptr && document->root()->kind == Kind::mapping) {
+      DocumentLint(*document, environment, found).run();
+    }
+  }
+  for (auto diagnostic : in_order(found.all())) {
+    const bool shown = diagnostic.rule == "nested-image" || diagnostic.rule == "float-version" ||
+                       diagnostic.rule == "shared-variable" || diagnostic.rule == "duplicate-key";
+    if (shown && diagnostic.severity != Severity::note) {
+      diagnostic.severity = Severity::warning;
+      diagnostics.add(std::move(diagnostic));
+    }
+  }
+}
+
 void lint(const ResolveOptions& options, Diagnostics& diagnostics) {
   Linter(options, diagnostics).run();
 }

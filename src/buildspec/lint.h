@@ -19,6 +19,10 @@ struct LintRule {
 /// Throws as `resolve` does.
 void lint(const ResolveOptions& options, Diagnostics& diagnostics);
 
+/// The findings that `plan` and `build` show too, as warnings, because the result is not what the file seems to say:
+/// images that do not exist by wrong indentation, versions read as numbers, variables that replace several anchors.
+void add_warnings(const Plan& plan, const Environment& environment, Diagnostics& diagnostics);
+
 /// The documented JSON of `dlc lint --output json`, ending in a newline.
 [[nodiscard]] std::string to_json(const Diagnostics& diagnostics);
 /// SARIF 2.1.0 with relative URIs, ending in a newline.

@@ -82,8 +82,10 @@ void check_unused(const fs::path& root, const Plan& plan, const Plan& all, Diagn
   const Used used = used_by(all);
   std::set<std::string> roots;
   for (const auto& image : plan.images) {
-    if (!image.root.empty() && image.root != ".") {
-      roots.insert(fs::path(image.root).lexically_normal().generic_string());
+    const auto directory = fs::path(image.root).lexically_normal().generic_string();
+    const bool outside = directory.starts_with("/") || directory.starts_with("..");  // reported as an error
+    if (!outside && !directory.empty() && directory != "." && directory != "./") {
+      roots.insert(directory);
     }
   }
   std::set<std::string> reported;

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "buildspec/explain.h"
+#include "buildspec/lint.h"
 #include "buildspec/plan.h"
 #include "cli/buildspec_options.h"
 #include "cli/parse.h"
@@ -78,6 +79,7 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& /*glob
   options.finish();
   Diagnostics diagnostics;
   const auto plan = buildspec::resolve(options.resolve, diagnostics);
+  buildspec::add_warnings(plan, options.resolve.environment, diagnostics);
   print(diagnostics, "no plan was made");
   if (diagnostics.errors() > 0) {
     return exit_status(ErrorKind::invalid);

@@ -104,6 +104,12 @@ TEST_F(Lint, Files) {
   EXPECT_EQ(with("    context: {u: {source: artifacts, target: u}}\n"), "unused-dockerfile:0");
 }
 
+TEST_F(Lint, NothingOutsideOfTheRepositoryIsRead) {
+  auto text = head() + "images:\n" + image("A", kFlag);
+  text.replace(text.find("!join [*FRAMEWORK, \"/\", *TRAINING_IMAGE_TYPE]"), 45, "/");
+  EXPECT_THAT(of(text), testing::Not(HasSubstr("unused")));
+}
+
 TEST_F(Lint, Keys) {
   EXPECT_EQ(with("    docker_fle: x\n"), "unknown-key:19");
   EXPECT_EQ(found.all()[0].hint, "did you mean docker_file?");

@@ -248,6 +248,7 @@ TEST_F(Resolve, Errors) {
   EXPECT_EQ(error_of("    context: {a: {source: /b, target: c}}\n"), "the source lies outside of the repository: /b");
   EXPECT_EQ(error_of("    context: {a: {source: b, target: /c}}\n"),
             "the target lies outside of the build context: /c");
+  EXPECT_EQ(error_of("    target: x\n", "zz: !join [*NO, x]\n"), "alias *NO has no anchor above this line");
   EXPECT_EQ(error_of("    download_artifacts: {a: b}\n"),
             "download a must be a map with type, URI and VAR_IN_DOCKERFILE");
   EXPECT_EQ(error_of("    download_artifacts: {a: {type: s3, URI: x/, VAR_IN_DOCKERFILE: V}}\n"),
@@ -271,6 +272,20 @@ TEST_F(Resolve, ManyBrokenImagesDoNotFloodTheScreen) {
   repository.plan(text);
   EXPECT_LE(repository.diagnostics.errors(), 220);
   EXPECT_THAT(repository.errors(), HasSubstr("too many errors"));
+}
+
+TEST_F(Resolve, RootsStayInTheRepository) {
+  for (const char* root : {"/etc", "../..", "a/../../b"}) {
+    auto text = head();
+    text.replace(text.find("!join [*FRAMEWORK, \"/\", *TRAINING_IMAGE_TYPE]"), 45, root);
+    repository.plan(text + "images:\n" + image("A", kFlag));
+    EXPECT_THAT(repository.errors(), HasSubstr("the root lies outside of the repository")) << root;
+  }
+}
+
+TEST_F(Resolve, ABrokenJoinIsReportedOnce) {
+  repository.plan(head() + "images:\n" + image("A", kFlag, "    base: !join [*NO, x]\n    target: !join [[a], b]\n"));
+  EXPECT_EQ(repository.diagnostics.errors(), 2);
 }
 
 TEST_F(Resolve, BaselineForms) {

@@ -121,6 +121,11 @@ class Scanner {
   }
 
   bool scan_entry(const std::string& path, View view) {
+    if (name_of(path).starts_with(".wh.")) {
+      throw Error(ErrorKind::failed,
+                  "/" + path + " cannot be kept in a layer: names that begin with \".wh.\" mean removals")
+          .hint("give the file another name, or remove it in the same step");
+    }
     const auto status = *stat_at(upper_, path);
     const auto below = view == View::fresh ? std::nullopt : lower_.find(path);
     if (is_whiteout_at(upper_, path, status)) {

@@ -228,6 +228,11 @@ TEST_F(LayersCommit, odd_names_and_sparse_files) {
   expect_consistent(layer.chain_id);
 }
 
+TEST_F(LayersCommit, a_file_named_like_a_whiteout_is_refused) {
+  EXPECT_THROW((void)step({}, "mkdir d; echo x > d/.wh.x"), Error);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(store().directory() / "snapshots"), {}), 0);
+}
+
 TEST_F(LayersCommit, names_of_users_are_kept_in_the_index) {
   const auto layer = base();
   for (const auto& entry : store().layers().index(layer.diff_id)) {

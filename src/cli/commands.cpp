@@ -32,6 +32,7 @@ constexpr std::array kCommands{
     Command{"image save", "write images to a file or directory", kImages, run_image_save},
     Command{"image load", "read images from a file or directory", kImages, run_image_load},
     Command{"image pull", "fetch an image from a registry", kImages, run_image_pull},
+    Command{"image push", "send an image to a registry", kImages, run_image_push},
     Command{"store df", "what takes how much room", kStore, run_store_df},
     Command{"store gc", "remove what nothing needs", kStore, run_store_gc},
     Command{"store check", "compare everything with its digest", kStore, run_store_check},

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "oci/json_guard.h"
-#include "registry/endpoint.h"
+#include "registry/client_state.h"
 #include "registry/verify.h"
 
 namespace dlc::registry {
@@ -46,46 +46,38 @@ std::uint64_t content_length(const net::Response& response) {
 
 }  // namespace
 
-struct RegistryClient::State {
-  explicit State(RegistryOptions options) : endpoint(std::move(options)) {}
-
-  Endpoint endpoint;
-  std::mutex mutex;
-  std::map<oci::Digest, std::string> texts;  ///< manifests that came as a by-product of `resolve`
-
-  std::string url(const oci::Reference& repository, std::string_view kind, const std::string& name,
-                  const std::stop_token& stop) {
-    return fmt::format("{}/v2/{}/{}/{}", endpoint.base_url(repository.registry, stop), repository.path, kind, name);
+/// For registries whose HEAD says nothing of use: fetch the document itself.
+oci::Descriptor RegistryClient::State::resolve_by_get(const oci::Reference& reference, const std::string& name,
+                                                      const std::stop_token& stop) {
+  const auto response = get_manifest(reference, "GET", name, stop);
+  if (!response.ok()) {
+    throw endpoint.refusal(reference, image_name(reference), response);
   }
+  oci::Descriptor result;
+  result.media_type = content_type(response);
+  result.digest = reference.digest.value_or(codec::sha256(response.body));
+  result.size = response.body.size();
+  check_manifest(result, response.body, "registry " + reference.registry);
+  const std::lock_guard lock(mutex);
+  texts.emplace(result.digest, response.body);
+  return result;
+}
 
-  net::Response get_manifest(const oci::Reference& reference, const std::string& method, const std::string& name,
-                             const std::stop_token& stop) {
-    net::Request request;
-    request.method = method;
-    request.url = url(reference, "manifests", name, stop);
-    request.headers = accepted_types();
-    request.body_limit = oci::kMaxDocument;
-    request.stop = stop;
-    return endpoint.send(reference, "pull", std::move(request));
-  }
+std::string RegistryClient::State::url(const oci::Reference& repository, std::string_view kind, const std::string& name,
+                                       const std::stop_token& stop) {
+  return fmt::format("{}/v2/{}/{}/{}", endpoint.base_url(repository.registry, stop), repository.path, kind, name);
+}
 
-  /// For registries whose HEAD says nothing of use: fetch the document itself.
-  oci::Descriptor resolve_by_get(const oci::Reference& reference, const std::string& name,
-                                 const std::stop_token& stop) {
-    const auto response = get_manifest(reference, "GET", name, stop);
-    if (!response.ok()) {
-      throw endpoint.refusal(reference, image_name(reference), response);
-    }
-    oci::Descriptor result;
-    result.media_type = content_type(response);
-    result.digest = reference.digest.value_or(codec::sha256(response.body));
-    result.size = response.body.size();
-    check_manifest(result, response.body, "registry " + reference.registry);
-    const std::lock_guard lock(mutex);
-    texts.emplace(result.digest, response.body);
-    return result;
-  }
-};
+net::Response RegistryClient::State::get_manifest(const oci::Reference& reference, const std::string& method,
+                                                  const std::string& name, const std::stop_token& stop) {
+  net::Request request;
+  request.method = method;
+  request.url = url(reference, "manifests", name, stop);
+  request.headers = accepted_types();
+  request.body_limit = oci::kMaxDocument;
+  request.stop = stop;
+  return endpoint.send(reference, "pull", std::move(request));
+}
 
 RegistryClient::RegistryClient(RegistryOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 RegistryClient::~RegistryClient() = default;

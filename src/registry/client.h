@@ -40,6 +40,19 @@ class RegistryClient {
   void copy_blob(const oci::Reference& repository, const oci::Descriptor& descriptor, codec::Sink& out,
                  std::stop_token stop = {});
 
+  [[nodiscard]] bool has_blob(const oci::Reference& repository, const oci::Descriptor& descriptor,
+                              std::stop_token stop = {});
+  /// Makes a blob of another repository of the same registry (`from`, its path) one of this, without sending it. False
+  /// where the registry would rather have the bytes.
+  bool mount_blob(const oci::Reference& repository, const oci::Descriptor& descriptor, const std::string& from,
+                  std::stop_token stop = {});
+  /// Sends the blob that `file` holds, from the start as often as it takes. `on_progress` gets the bytes sent so far.
+  void upload_blob(const oci::Reference& repository, const oci::Descriptor& descriptor, int file,
+                   const std::function<void(std::uint64_t)>& on_progress, std::stop_token stop = {});
+  /// Under the reference's tag, else its digest.
+  void put_manifest(const oci::Reference& reference, const oci::Descriptor& descriptor, const std::string& text,
+                    std::stop_token stop = {});
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -100,6 +100,14 @@ net::Response Endpoint::send(const oci::Reference& repository, std::string_view 
   const auto scope = fmt::format("repository:{}:{}", repository.path, access);
   const auto url = net::parse_url(request.url);
   request.verify_tls = !may_be_insecure(url.authority()) || net::is_loopback(url.host);
+  const auto home = net::parse_url(base_url(repository.registry, request.stop));
+  if (!net::same_origin(url, home)) {  // where an upload was sent to: it gets bytes, but no proof of who we are
+    if (home.scheme == "https" && url.scheme != "https") {
+      throw Error(ErrorKind::denied, fmt::format("registry {} sends us to {} without TLS, which is not followed",
+                                                 repository.registry, url.authority()));
+    }
+    return http_.send(request, receiver);
+  }
   for (int answers = 0;; ++answers) {
     request.credentials = auth_.headers(repository.registry, scope);
     auto response = http_.send(request, receiver);

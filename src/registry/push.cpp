@@ -1,0 +1,137 @@
+#include "registry/push.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+
+namespace dlc::registry {
+
+namespace {
+
+class BlobPush {
+ public:
+  BlobPush(RegistryClient& client, const oci::Reference& reference, store::Store& store, const PushOptions& options,
+           EventBus& bus)
+      : client_(client),
+        reference_(reference),
+        store_(store),
+        options_(options),
+        bus_(bus),
+        forward_(options.stop, [this] { stop_.request_stop(); }) {}
+
+  void run(std::vector<const oci::Descriptor*> blobs, Pushed& result) {
+    blobs_ = std::move(blobs);
+    const auto count = std::min<std::size_t>(std::max(1U, options_.parallel), blobs_.size());
+    {
+      std::vector<std::jthread> workers;
+      for (std::size_t i = 1; i < count; ++i) {
+        workers.emplace_back([this] { work(); });
+      }
+      work();
+    }
+    if (failure_) {
+      std::rethrow_exception(failure_);
+    }
+    if (options_.stop.stop_requested()) {
+      throw Error(ErrorKind::cancelled, "interrupted");
+    }
+    result.present = present_;
+    result.mounted = mounted_;
+    result.sent = sent_;
+    result.bytes = bytes_;
+  }
+
+ private:
+  void work() noexcept {
+    while (!stop_.stop_requested()) {
+      const auto index = next_++;
+      if (index >= blobs_.size()) {
+        return;
+      }
+      try {
+        push(*blobs_[index]);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!failure_) {  // what fails after the first was stopped by it
+          failure_ = std::current_exception();
+        }
+        stop_.request_stop();
+      }
+    }
+  }
+
+  void push(const oci::Descriptor& descriptor) {
+    const auto stop = stop_.get_token();
+    if (client_.has_blob(reference_, descriptor, stop)) {
+      ++present_;
+      return;
+    }
+    for (const auto& from : options_.mount_from) {
+      if (from != reference_.path && client_.mount_blob(reference_, descriptor, from, stop)) {
+        ++mounted_;
+        return;
+      }
+    }
+    Activity activity(bus_, ActivityKind::layer, "layer " + descriptor.digest.hex().substr(0, 12), options_.parent);
+    try {
+      const UniqueFd file = store_.blobs().open(descriptor.digest);
+      client_.upload_blob(
+          reference_, descriptor, file.get(), [&](std::uint64_t done) { activity.progress(done, descriptor.size); },
+          stop);
+    } catch (const Error& error) {
+      activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
+                      error.message());
+      throw;
+    }
+    activity.finish(ActivityResult::done);
+    ++sent_;
+    bytes_ += descriptor.size;
+  }
+
+  RegistryClient& client_;
+  const oci::Reference& reference_;
+  store::Store& store_;
+  const PushOptions& options_;
+  EventBus& bus_;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> forward_;
+  std::vector<const oci::Descriptor*> blobs_;
+  std::atomic<std::size_t> next_ = 0;
+  std::atomic<unsigned> present_ = 0, mounted_ = 0, sent_ = 0;
+  std::atomic<std::uint64_t> bytes_ = 0;
+  std::mutex mutex_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+Pushed push_image(RegistryClient& client, const oci::Reference& reference, store::Store& store,
+                  const oci::Digest& manifest, const PushOptions& options, EventBus& bus) {
+  const auto text = store.blobs().read(manifest);
+  const auto document = oci::parse_manifest(text);
+  std::vector<const oci::Descriptor*> blobs;
+  const auto add = [&](const oci::Descriptor& descriptor) {
+    const bool listed =
+        std::any_of(blobs.begin(), blobs.end(), [&](const auto* other) { return other->digest == descriptor.digest; });
+    if (!listed && !oci::is_foreign_layer_type(descriptor.media_type)) {
+      blobs.push_back(&descriptor);
+    }
+  };
+  for (const auto& layer : document.layers) {
+    add(layer);
+  }
+  add(document.config);
+  Pushed result;
+  result.descriptor.media_type = document.media_type;
+  result.descriptor.digest = manifest;
+  result.descriptor.size = text.size();
+  BlobPush(client, reference, store, options, bus).run(std::move(blobs), result);
+  client.put_manifest(reference, result.descriptor, text, options.stop);
+  return result;
+}
+
+}  // namespace dlc::registry

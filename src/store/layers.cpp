@@ -152,6 +152,13 @@ struct Layers::State {
     };
   }
 
+  // The layer has no entry for the root: whoever unpacks it leaves the parent's time, and so do we.
+  static void restore_root_time(int upper, LowerView& lower) {
+    const auto below = lower.find("");
+    const timespec time = below ? below->status.st_mtim : timespec{};
+    set_mtime_at(upper, "", time.tv_sec, time.tv_nsec);
+  }
+
   Layer commit(WorkingSnapshot& snapshot, const Digest& parent, const CommitOptions& options, Activity* activity) {
     const UniqueFd upper = open_directory(snapshot.upper());
     LowerView lower(lowers(parent));
@@ -160,6 +167,9 @@ struct Layers::State {
     const auto compressor = codec::compress(*writer, options.compression);
     HashingSink tar(*compressor);
     const auto entries = write_layer(upper.get(), changes, options.epoch, tar, activity);
+    if (changes.empty() || !changes.front().path.empty()) {
+      restore_root_time(upper.get(), lower);
+    }
 
     Layer layer;
     layer.parent = parent;

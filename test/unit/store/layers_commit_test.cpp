@@ -203,6 +203,8 @@ TEST_F(LayersCommit, the_epoch_clamps_layer_and_snapshot_alike) {
     EXPECT_EQ(status.st_mtim.tv_sec, 1000) << name;
     EXPECT_EQ(status.st_mtim.tv_nsec, 0) << name;
   }
+  ASSERT_EQ(::lstat(snapshot.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mtim.tv_sec, 0) << "the root has no entry in the layer";
   expect_consistent(layer.chain_id);
 }
 

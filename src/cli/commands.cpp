@@ -4,6 +4,7 @@
 #include "cli/build_command.h"
 #include "cli/command.h"
 #include "cli/debug_command.h"
+#include "cli/doctor_command.h"
 #include "cli/image_build_command.h"
 #include "cli/image_command.h"
 #include "cli/lint_command.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr const char* kBuildspecs = "Buildspecs";
 constexpr const char* kImages = "Images";
 constexpr const char* kStore = "Store";
+constexpr const char* kMachine = "This machine";
 constexpr const char* kDebugging = "Debugging";
 
 constexpr std::array kCommands{
@@ -36,6 +38,7 @@ constexpr std::array kCommands{
     Command{"store df", "what takes how much room", kStore, run_store_df},
     Command{"store gc", "remove what nothing needs", kStore, run_store_gc},
     Command{"store check", "compare everything with its digest", kStore, run_store_check},
+    Command{"doctor", "look whether this machine has what builds need", kMachine, run_doctor},
     Command{"debug parse-dockerfile", "print a Dockerfile as it is read", kDebugging, run_debug_parse_dockerfile},
     Command{"debug expand-word", "expand variables and quotes in a word", kDebugging, run_debug_expand_word},
 };

@@ -4,10 +4,14 @@
 
 namespace dlc::store {
 
-codec::Digest HashingSource::drain() {
+void drain(codec::Source& in) {
   std::vector<std::byte> buffer(1 << 16);
-  while (read(buffer) > 0) {
+  while (in.read(buffer) > 0) {
   }
+}
+
+codec::Digest HashingSource::drain() {
+  store::drain(*this);
   return hash_.finish();
 }
 

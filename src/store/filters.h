@@ -1,5 +1,6 @@
 #pragma once
 // Sinks and sources that hash and count what passes, and the two ends at a file.
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -42,13 +43,17 @@ class HashingSource final : public codec::Source {
   }
   /// Reads what is left and ends the hash.
   [[nodiscard]] codec::Digest drain();
+  /// Bytes so far; may be asked from another thread.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
  private:
   codec::Source& in_;
   codec::Sha256 hash_;
-  std::uint64_t size_ = 0;
+  std::atomic<std::uint64_t> size_ = 0;
 };
+
+/// Reads a source to its end.
+void drain(codec::Source& in);
 
 /// Reads a file from its current position; does not own the descriptor.
 class FileSource final : public codec::Source {

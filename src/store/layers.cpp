@@ -20,6 +20,7 @@
 #include "store/layer_index.h"
 #include "store/layer_table.h"
 #include "store/layer_writer.h"
+#include "store/read_ahead.h"
 
 namespace dlc::store {
 
@@ -226,7 +227,8 @@ struct Layers::State {
     HashingSource packed(file);
     const auto decompressor = codec::decompress(packed);
     HashingSource plain(*decompressor);
-    codec::TarReader tar(plain);
+    ReadAhead ahead(plain);
+    codec::TarReader tar(ahead);
     const UniqueFd upper = open_directory(snapshot.upper());
     LowerView lower(lowers(layer.parent));
     Extractor extractor(upper.get(), lower);
@@ -239,6 +241,7 @@ struct Layers::State {
       }
     }
     auto entries = extractor.finish();
+    drain(ahead);
     const Digest diff = plain.drain();
     const Digest blob_digest = packed.drain();
     if (blob_digest != layer.blob) {

@@ -1,0 +1,1 @@
+mkdir .git && printf g > .git/config

@@ -8,6 +8,7 @@
 #include "cli/image_build_command.h"
 #include "cli/image_command.h"
 #include "cli/lint_command.h"
+#include "cli/login_command.h"
 #include "cli/plan_command.h"
 #include "cli/store_command.h"
 
@@ -35,6 +36,8 @@ constexpr std::array kCommands{
     Command{"image load", "read images from a file or directory", kImages, run_image_load},
     Command{"image pull", "fetch an image from a registry", kImages, run_image_pull},
     Command{"image push", "send an image to a registry", kImages, run_image_push},
+    Command{"login", "keep user and password for a registry", kImages, run_login},
+    Command{"logout", "forget user and password for a registry", kImages, run_logout},
     Command{"store df", "what takes how much room", kStore, run_store_df},
     Command{"store gc", "remove what nothing needs", kStore, run_store_gc},
     Command{"store check", "compare everything with its digest", kStore, run_store_check},

@@ -32,7 +32,7 @@ std::string basic_header(const Credentials& credentials) {
 net::Request token_request(const net::Url& realm, const std::string& service, const std::string& scope,
                            const std::optional<Credentials>& credentials) {
   net::Request request;
-  const auto query = "service=" + net::url_encode(service) + "&scope=" + net::url_encode(scope);
+  const auto query = "service=" + net::url_encode(service) + (scope.empty() ? "" : "&scope=" + net::url_encode(scope));
   request.url = realm.str();
   request.body_limit = 1U << 20;
   request.follow_redirects = false;  // a token server that sends us on is not the one that was judged

@@ -125,6 +125,27 @@ net::Response Endpoint::send(const oci::Reference& repository, std::string_view 
   }
 }
 
+void Endpoint::check_login(const std::string& registry, const std::stop_token& stop) {
+  constexpr int kMaxAnswers = 2;
+  net::Request request;
+  request.url = base_url(registry, stop) + "/v2/";
+  request.stop = stop;
+  const auto url = net::parse_url(request.url);
+  request.verify_tls = !may_be_insecure(url.authority()) || net::is_loopback(url.host);
+  for (int answers = 0;; ++answers) {
+    request.credentials = auth_.headers(registry, "");
+    const auto response = http_.send(request);
+    if (response.ok()) {
+      return;
+    }
+    if (response.status != 401 || answers == kMaxAnswers || !net::same_origin(url, net::parse_url(response.url))) {
+      throw Error(response.status == 401 || response.status == 403 ? ErrorKind::denied : ErrorKind::network,
+                  fmt::format("registry {} answered {} to the login", registry, response.status));
+    }
+    auth_.answer(registry, url, "", response, request.credentials, stop);
+  }
+}
+
 Error Endpoint::refusal(const oci::Reference& repository, const std::string& what, const net::Response& response) {
   const auto& registry = repository.registry;
   const auto reason = stated_reason(response.body);

@@ -25,6 +25,8 @@ class Endpoint {
   /// response may be any other status.
   net::Response send(const oci::Reference& repository, std::string_view access, net::Request request,
                      const net::Receiver* receiver = nullptr);
+  /// Whether the credentials that are known for a registry are good: Error(denied) otherwise.
+  void check_login(const std::string& registry, const std::stop_token& stop);
   /// A refusal as an error that names registry, `what` ("image a/b:1"), cause and remedy.
   [[nodiscard]] Error refusal(const oci::Reference& repository, const std::string& what, const net::Response& response);
 

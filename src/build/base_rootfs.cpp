@@ -25,11 +25,10 @@ constexpr std::int64_t kEpoch = 1577836800;  // 2020-01-01: the files of a base 
 constexpr std::string_view kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a base must not hold: traces of the machine that made it, and files that only waste space.
-constexpr std::string_view kCleanUp = R"(
-for f in etc/hostname etc/resolv.conf; do rm -f "$1/$f"; : > "$1/$f"; chmod 0644 "$1/$f"; done
-rm -f "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old "$1"/var/cache/ldconfig/aux-cache
-rm -f "$1"/var/log/dpkg.log "$1"/var/log/alternatives.log "$1"/var/log/bootstrap.log "$1"/var/log/apt/*
-)";
+constexpr std::string_view kCleanUp =
+    "for f in etc/hostname etc/resolv.conf; do rm -f \"$1/$f\"; : > \"$1/$f\"; chmod 0644 \"$1/$f\"; done; "
+    "rm -f \"$1\"/var/cache/debconf/*-old \"$1\"/var/lib/dpkg/*-old \"$1\"/var/cache/ldconfig/aux-cache "
+    "\"$1\"/var/log/dpkg.log \"$1\"/var/log/alternatives.log \"$1\"/var/log/bootstrap.log \"$1\"/var/log/apt/*";
 
 SourceLocation place(const toml::node& node, const std::string& file) {
   return {file, static_cast<int>(node.source().begin.line), static_cast<int>(node.source().begin.column)};

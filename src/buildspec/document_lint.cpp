@@ -94,7 +94,7 @@ void DocumentLint::repeated_keys_and_tags() {
            first != nullptr
                ? fmt::format("`{}` stands here again; its first value (line {}) counts", again.key, first->key_at.line)
                : "a second << in one map does nothing",
-           first != nullptr ? "remove one of them" : "write << : [*A, *B]", "duplicate-key");
+           first != nullptr ? "remove one of them" : "write <<: [*A, *B]", "duplicate-key");
     }
   }
 }

@@ -24,7 +24,8 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;  ///< ordered, k
 
 struct ResolveOptions {
   std::filesystem::path root = ".";       ///< the repository root; buildspec paths and results are relative to it
-  std::vector<std::string> buildspecs;    ///< empty: every */buildspec*.yml one level below `root`, sorted
+  std::vector<std::string> buildspecs;    ///< a file named twice counts once; empty: every
+                                          ///< */buildspec*.yml one level below `root`, sorted
   std::string framework;                  ///< empty: each file's own
   std::vector<std::string> image_types;   ///< empty: all; an unknown value throws Error(usage)
   std::vector<std::string> device_types;  ///< as above

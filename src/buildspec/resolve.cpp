@@ -60,8 +60,12 @@ class Resolver {
       throw Error(ErrorKind::usage, "no buildspec found")
           .hint("run this in the repository's root, where */buildspec*.yml lie, or name one with --buildspec FILE");
     }
+    std::set<std::string> seen;
     for (const auto& name : files) {
-      file(name);
+      const auto normal = fs::path(name).lexically_normal().generic_string();
+      if (seen.insert(normal).second) {
+        file(normal);
+      }
     }
     if (plan_.buildspecs.empty()) {
       throw Error(ErrorKind::usage, fmt::format("--framework: no buildspec is for \"{}\"", options_.framework))

@@ -346,6 +346,13 @@ TEST_F(Resolve, FilesAreFoundOneLevelDown) {
   EXPECT_THAT(repository.plan(text).buildspecs, ElementsAre("a/buildspec-2.yml", "mxnet/buildspec.yml"));
 }
 
+TEST_F(Resolve, AFileNamedTwiceCountsOnce) {
+  repository.options.buildspecs = {"mxnet/buildspec.yml", "./mxnet/../mxnet/buildspec.yml"};
+  const auto plan = repository.plan(head() + "images:\n" + image("A", kFlag));
+  EXPECT_EQ(plan.images.size(), 1U);
+  EXPECT_THAT(plan.buildspecs, ElementsAre("mxnet/buildspec.yml"));
+}
+
 TEST_F(Resolve, NoFileIsAnError) {
   repository.options.buildspecs = {"mxnet/buildspek.yml"};
   try {

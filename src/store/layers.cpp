@@ -153,11 +153,17 @@ struct Layers::State {
     };
   }
 
-  // The layer has no entry for the root: whoever unpacks it leaves the parent's time, and so do we.
-  static void restore_root_time(int upper, LowerView& lower) {
-    const auto below = lower.find("");
-    const timespec time = below ? below->status.st_mtim : timespec{};
-    set_mtime_at(upper, "", time.tv_sec, time.tv_nsec);
+  // The layer has no entry for the root: whoever unpacks it leaves the parent's attributes, and so do we.
+  static void restore_root(int upper, LowerView& lower) {
+    if (const auto below = lower.find("")) {
+      set_metadata_at(upper, "", below->status, xattrs_at(lower.root(below->lower), ""));
+      set_mtime_at(upper, "", below->status.st_mtim.tv_sec, below->status.st_mtim.tv_nsec);
+      return;
+    }
+    if (::fchown(upper, 0, 0) != 0 || ::fchmod(upper, 0755) != 0) {
+      throw system_error("set the owner and mode of a snapshot's root");
+    }
+    set_mtime_at(upper, "", 0, 0);
   }
 
   Layer commit(WorkingSnapshot& snapshot, const Digest& parent, const CommitOptions& options, Activity* activity) {
@@ -168,9 +174,7 @@ struct Layers::State {
     const auto compressor = codec::compress(*writer, options.compression);
     HashingSink tar(*compressor);
     const auto entries = write_layer(upper.get(), changes, options.epoch, tar, activity);
-    if (changes.empty() || !changes.front().path.empty()) {
-      restore_root_time(upper.get(), lower);
-    }
+    restore_root(upper.get(), lower);
 
     Layer layer;
     layer.parent = parent;

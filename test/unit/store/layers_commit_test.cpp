@@ -169,6 +169,35 @@ TEST_F(LayersCommit, a_new_name_of_a_lower_file_takes_all_its_names_along) {
   EXPECT_EQ(tree, flattened(layer.chain_id));
 }
 
+TEST_F(LayersCommit, names_in_directories_that_the_step_did_not_touch_are_taken_along_too) {
+  const auto below = step({}, R"(
+    mkdir -p x far/away gone; chmod 700 far; chown 7:8 far/away; setfattr -n user.k -v v far/away
+    echo a > x/a; ln x/a far/away/b; ln x/a gone/c; touch -d @77 far/away)");
+  const auto layer = step(below.chain_id, "ln x/a new; rm -r gone; mkdir gone");
+  EXPECT_THAT(paths_of(layer), ElementsAre("far", "far/away", "far/away/b", "gone", "gone/.wh.c", "new", "x", "x/a"));
+  const auto tree = merged(layer.chain_id);
+  EXPECT_THAT(tree.at("far/away/b"), ::testing::EndsWith("=far/away/b"));
+  EXPECT_THAT(tree.at("new"), ::testing::EndsWith("=far/away/b"));
+  EXPECT_EQ(tree.at("far"), "40700 0:0");
+  expect_consistent(layer.chain_id);
+}
+
+TEST_F(LayersCommit, a_copied_up_name_with_other_content_leaves_the_other_names_alone) {
+  const auto below = step({}, "echo a > a; ln a b");
+  const auto layer = step(below.chain_id, "echo more >> a; ln a c");
+  EXPECT_THAT(paths_of(layer), ElementsAre("a", "c"));
+  expect_consistent(layer.chain_id);
+}
+
+TEST_F(LayersCommit, long_and_many_attributes) {
+  const auto layer = step({}, R"sh(
+    echo x > x; setfattr -n user.long -v "$(printf 'v%.0s' {1..1000})" x
+    for i in $(seq 30); do setfattr -n "user.some-rather-long-attribute-name-$i" -v $i x; done)sh");
+  EXPECT_EQ(store().layers().index(layer.diff_id).at(0).xattrs.at("user.long").size(), 1000U);
+  EXPECT_EQ(store().layers().index(layer.diff_id).at(0).xattrs.size(), 31U);
+  expect_consistent(layer.chain_id);
+}
+
 TEST_F(LayersCommit, sockets_are_left_out_and_what_they_replaced_is_gone) {
   const auto below = base();
   const auto layer = step(below.chain_id, R"(

@@ -94,7 +94,7 @@ TEST_P(LayersRandom, all_views_agree) {
 
 int rounds() {
   const char* wanted = std::getenv("DLC_RANDOM_ROUNDS");
-  return wanted == nullptr ? 5 : std::atoi(wanted);
+  return wanted == nullptr ? 3 : std::atoi(wanted);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, LayersRandom, ::testing::Range(0, rounds()));

@@ -49,7 +49,7 @@ class Scanner {
 };
 
 constexpr std::string_view kDigits = "0123456789";
-constexpr std::string_view kDigits_ = "0123456789_";
+constexpr std::string_view kDigitsAndBars = "0123456789_";
 
 std::string without(std::string_view text, char c) {
   std::string kept(text);
@@ -82,7 +82,7 @@ std::optional<Scalar> as_integer(std::string_view text) {
   const bool negative = text.starts_with('-');
   scan.take("+-");
   int base = 10;
-  std::string_view allowed = kDigits_;
+  std::string_view allowed = kDigitsAndBars;
   if (const auto prefix = scan.rest().substr(0, 2); prefix == "0x") {
     base = 16;
     allowed = "0123456789abcdefABCDEF_";
@@ -115,14 +115,14 @@ bool float_form(std::string_view text) {
   scan.take("+-");
   const bool leading = !scan.rest().empty() && is_digit(scan.rest().front());
   if (leading) {
-    scan.take_all(kDigits_);
+    scan.take_all(kDigitsAndBars);
   }
   const bool point = scan.take(".");
   if (!leading && !point) {
     return false;
   }
   if (point) {
-    const auto fraction = scan.take_all(kDigits_);
+    const auto fraction = scan.take_all(kDigitsAndBars);
     if (!leading && fraction.find_first_of(kDigits) == std::string_view::npos) {
       return false;
     }

@@ -6,7 +6,7 @@
 #include "base/diagnostics.h"
 #include "buildspec/plan.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's name
 class App;
 }
 

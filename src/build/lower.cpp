@@ -556,7 +556,7 @@ ImageTarget Lowering::finish(StageState& target) {
     for (const auto& rule : rules) {
       names += (names.empty() ? "" : ", ") + rule;
     }
-    throw Error(ErrorKind::invalid, "lint violation found for rules: " + names);
+    throw error({file_.check.line, file_.check.line}, "lint violation found for rules: " + names);
   }
   return result;
 }

@@ -21,6 +21,7 @@ void read_directives(Dockerfile& file, const Syntax& syntax) {
     } else if (directive.name == "check") {
       try {
         file.check = parse_check(directive.value);
+        file.check.line = directive.line;
       } catch (const Error& e) {
         throw error_at(file, {directive.line, directive.line}, "failed to parse check options: " + e.message());
       }

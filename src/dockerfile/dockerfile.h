@@ -129,6 +129,7 @@ struct CheckDirective {
   std::vector<std::string> skip;  ///< rule names, or "all"
   std::vector<std::string> experimental;
   bool error = false;  ///< findings fail the build
+  int line = 0;        ///< where the directive stands
 };
 
 struct Dockerfile {

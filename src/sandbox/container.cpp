@@ -188,7 +188,7 @@ class Container {
   void make_working_directory() {
     const auto in_mount = [&](const ConfigMount& mount) { return is_below(spec_.cwd, mount.target); };
     if (!is_covered(spec_.cwd) && std::none_of(input_.mounts.begin(), input_.mounts.end(), in_mount)) {
-      points_.make_lasting_directory(spec_.cwd);
+      points_.make_lasting_directory(spec_.cwd, input_.user.uid, input_.user.gid);
     }
   }
 
@@ -244,12 +244,13 @@ class Container {
       result.out_of_memory = cgroup_->out_of_memory();
       result.peak_memory = cgroup_->peak_memory();
     }
-    check_log(result, on_output);
+    check_log(result);
     return result;
   }
 
-  /// What the runtime itself had to say. A program that cannot be run is the container's failure, like in a shell.
-  void check_log(ContainerResult& result, const std::function<void(LogStream, std::string_view)>& on_output) const {
+  /// What the runtime itself had to say. A program that cannot be run is the container's failure,
+  /// like in a shell (the runtime has said so on the container's standard error).
+  void check_log(ContainerResult& result) const {
     const fs::path path = bundle_.path() / "log";
     if (result.status == 0 || !fs::exists(path)) {
       return;
@@ -261,7 +262,6 @@ class Container {
     const auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
     if (has("executable") || has("exec:") || has("exec ")) {
       result.status = has("ermission denied") || has("Is a directory") || has("is a directory") ? 126 : 127;
-      on_output(LogStream::err, runtime_.name + ": " + message + "\n");
       return;
     }
     throw Error(ErrorKind::failed, runtime_.name + ": " + message);

@@ -164,7 +164,7 @@ void InjectedCertificates::inject_anchors(const HostTrust& trust, int root) {
       ::chmod(anchors.c_str(), 0755) != 0) {
     throw system_error("create " + anchors.string());
   }
-  std::string bundle = bundles_.empty() ? trust.bundle : bundles_.front().before;
+  std::string bundle = bundles_.empty() ? without_ours(trust.bundle) : bundles_.front().before;
   bundle += bundle.empty() || bundle.ends_with('\n') ? "" : "\n";
   int number = 0;
   for (const auto& body : bodies_) {

@@ -68,14 +68,15 @@ std::string read_link(int parent, const std::string& name) {
 }  // namespace
 
 std::string MountPoints::make(std::string_view target, bool directory) {
-  return walk(target, directory, false);
+  return walk(target, directory, nullptr);
 }
 
-std::string MountPoints::make_lasting_directory(std::string_view target) {
-  return walk(target, true, true);
+std::string MountPoints::make_lasting_directory(std::string_view target, uid_t uid, gid_t gid) {
+  const Owner owner{.uid = uid, .gid = gid};
+  return walk(target, true, &owner);
 }
 
-std::string MountPoints::walk(std::string_view target, bool directory, bool lasting) {
+std::string MountPoints::walk(std::string_view target, bool directory, const Owner* lasting) {
   // One component at a time, each opened without following links: the path held in `places` is where we really are.
   std::vector<std::pair<std::string, UniqueFd>> places;
   places.emplace_back("", open_at(root_, ".", O_PATH | O_DIRECTORY));
@@ -151,9 +152,9 @@ void MountPoints::note_ancestors(const std::string& path) {
 }
 
 void MountPoints::create(int parent, const std::string& parent_path, const std::string& name, bool directory,
-                         bool lasting) {
+                         const Owner* lasting) {
   const std::string path = join(parent_path, name);
-  if (!lasting) {
+  if (lasting == nullptr) {
     note_ancestors(parent_path);
   }
   // The modes are set afterwards: this process's umask is the user's.
@@ -165,7 +166,10 @@ void MountPoints::create(int parent, const std::string& parent_path, const std::
     const UniqueFd file = open_at(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0644);
     ::fchmod(file.get(), 0644);
   }
-  if (lasting) {
+  if (lasting != nullptr) {
+    if (::fchownat(parent, name.c_str(), lasting->uid, lasting->gid, AT_SYMLINK_NOFOLLOW) != 0) {
+      throw system_error("chown " + path + " in the container");
+    }
     return;
   }
   made_.push_back({path, directory});

@@ -22,8 +22,8 @@ class MountPoints {
   /// Makes `target` where it is missing, following links as inside the root, and returns its place without links
   /// ("/run/resolv.conf"). Error(invalid) where something of another type is there.
   std::string make(std::string_view target, bool directory);
-  /// As `make` with a directory (0755) that stays: a step's working directory.
-  std::string make_lasting_directory(std::string_view target);
+  /// As `make` with a directory (0755) that stays: a step's working directory, which is the step's user's (as runc's).
+  std::string make_lasting_directory(std::string_view target, uid_t uid, gid_t gid);
   /// Takes out of `upper` what `make` made and nothing else: no link is followed, nothing with content is removed, and
   /// directories that were copied up for it only are gone. Call when the root is no longer mounted.
   void remove();
@@ -39,9 +39,15 @@ class MountPoints {
     bool in_upper = false;  ///< it was in the upper directory before
   };
 
-  std::string walk(std::string_view target, bool directory, bool lasting);
+  struct Owner {
+    uid_t uid;
+    gid_t gid;
+  };
+
+  std::string walk(std::string_view target, bool directory, const Owner* lasting);
   void note_ancestors(const std::string& path);
-  void create(int parent, const std::string& parent_path, const std::string& name, bool directory, bool lasting);
+  void create(int parent, const std::string& parent_path, const std::string& name, bool directory,
+              const Owner* lasting);
   void remove_entry(const std::string& path, bool directory, bool only_pristine);
 
   int root_;

@@ -17,7 +17,9 @@
 namespace dlc::registry {
 
 struct RegistryOptions {
-  std::vector<std::string> insecure;    ///< "host" or "host:port": plain HTTP, or TLS with an unknown certificate
+  /// "host" or "host:port": plain HTTP, or TLS with an unknown certificate. Those of the variable
+  /// DLC_INSECURE_REGISTRIES (separated by commas) come on top.
+  std::vector<std::string> insecure;
   std::filesystem::path docker_config;  ///< directory; empty: DOCKER_CONFIG, else ~/.docker
   net::ClientOptions http;
 };

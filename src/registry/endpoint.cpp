@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "net/url.h"
@@ -37,10 +38,23 @@ std::string stated_reason(const std::string& body) {
   return result.substr(0, kMaxShown);
 }
 
+RegistryOptions with_environment(RegistryOptions options) {
+  const char* variable = std::getenv("DLC_INSECURE_REGISTRIES");
+  std::string_view rest = variable != nullptr ? variable : "";
+  while (!rest.empty()) {
+    const auto comma = rest.find(',');
+    if (const auto name = rest.substr(0, comma); !name.empty()) {
+      options.insecure.emplace_back(name);
+    }
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+  }
+  return options;
+}
+
 }  // namespace
 
 Endpoint::Endpoint(RegistryOptions options)
-    : options_(std::move(options)),
+    : options_(with_environment(std::move(options))),
       http_(options_.http),
       auth_(http_, options_.docker_config,
             [this](const std::string& authority) { return may_be_insecure(authority); }) {}

@@ -50,6 +50,12 @@ def test_no_trace_of_the_builder(container):
     assert done.stdout.strip() == ""
 
 
+def test_bundle_holds_the_distribution_certificates_only(container):
+    script = "grep -c BEGIN /etc/ssl/certs/ca-certificates.crt; grep -vc '^[#!]' /etc/ca-certificates.conf"
+    held, listed = container.run("sh", "-c", script, options=("--host-certs", "off")).stdout.split()
+    assert held == listed
+
+
 def test_entrypoint_keeps_quoting(container):
     done = container.run("printf", "%s|", "a b", "", "$HOME", "'\"")
     assert done.stdout == "a b||$HOME|'\"|"

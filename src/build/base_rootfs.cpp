@@ -395,6 +395,9 @@ std::string find_bases_file(const std::string& wanted) {
 codec::Digest base_image(const std::string& name, const std::string& bases_file, bool refresh, store::Store& store,
                          EventBus& bus) {
   if (bases_file.empty()) {
+    if (const auto made = store.records().find_image(std::string(kBasePrefix) + name + ":latest"); made && !refresh) {
+      return made->manifest;  // outside of a checkout the one that was made in it is as good
+    }
     throw Error(ErrorKind::not_found, "no list of bases: " + std::string(kBasePrefix) + name + " is not known")
         .hint("run dlc in a checkout that has base/images.toml, or name such a file in DLC_BASES");
   }

@@ -121,10 +121,11 @@ OpenSource open_source(const std::string& origin, const std::string& location, s
 
 Error explain_registry(Error error, const oci::Reference& reference) {
   error.context("image " + reference.familiar());
-  if (error.kind() != ErrorKind::cancelled && error.hint().empty()) {
-    error.hint(
-        "no registry is needed with a base of base/images.toml: key `base: debian-bookworm` of the buildspec's "
-        "image, or --build-arg BASE_IMAGE=dlc.local/base/debian-bookworm where the Dockerfile takes BASE_IMAGE");
+  if (error.kind() != ErrorKind::cancelled) {
+    const auto other = error.hint().empty() ? std::string() : error.hint() + "; ";
+    error.hint(other +
+               "no registry is needed with a base of base/images.toml: key `base: debian-bookworm` of the buildspec's "
+               "image, or --build-arg BASE_IMAGE=dlc.local/base/debian-bookworm where the Dockerfile takes BASE_IMAGE");
   }
   return error;
 }

@@ -26,7 +26,8 @@ std::string Copier::make_directories(std::string_view path) {
     done = join(done, rest.substr(0, slash));
     rest = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
     if (::mkdirat(root_.fd(), done.c_str(), 0755) == 0) {
-      if (::fchmodat(root_.fd(), done.c_str(), 0755, 0) != 0) {  // whatever the umask
+      const auto mode = style_.mode ? style_.mode->of_made_directory() : 0755;
+      if (::fchmodat(root_.fd(), done.c_str(), mode, 0) != 0) {  // whatever the umask
         throw system_error("chmod /" + done);
       }
       const auto owner = style_.owner.value_or(std::pair(0U, 0U));
@@ -74,7 +75,8 @@ void Copier::copy(const Tree& from, const Selected& source, std::string_view des
   if (source.node.type == Node::Type::directory) {
     const auto target =
         source.parent.empty() ? std::string(dest) : join(join(dest, source.parent), base_name(source.name));
-    make_directories(parent_path(clean_relative(target)));
+    // As in BuildKit a destination with a trailing slash is made first, and so does not take the source's attributes.
+    make_directories(directory ? std::string_view(target) : parent_path(clean_relative(target)));
     const auto resolved = resolve(root_, target, Missing::keep).value();
     copy_node(from, source.path, "", source.node, resolved, true);
     return;

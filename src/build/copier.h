@@ -24,6 +24,8 @@ class ChangeMode {
   /// Throws Error(invalid) "invalid chmod parameter: '...'".
   explicit ChangeMode(std::string_view text);
   [[nodiscard]] std::uint32_t apply(std::uint32_t mode, bool directory) const;
+  /// Of directories that a copy makes on its way: an octal mode without special bits, else 0755 (as BuildKit).
+  [[nodiscard]] std::uint32_t of_made_directory() const { return octal_ ? *octal_ & 0777 : 0755; }
 
  private:
   struct Clause {
@@ -51,7 +53,7 @@ class Copier {
   void copy(const Tree& from, const Selected& source, std::string_view dest, bool directory);
   /// Writes a file with this content (a heredoc).
   void write_file(std::string_view name, std::string_view data, std::string_view dest, bool directory);
-  /// mkdir -p; returns the resolved path. New directories get the style's owner and mode 0755.
+  /// mkdir -p; returns the resolved path. New directories get the style's owner, and 0755 or its octal mode.
   std::string make_directories(std::string_view path);
 
  private:

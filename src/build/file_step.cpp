@@ -32,12 +32,13 @@ store::CommitOptions commit_options(const StepContext& context) {
 
 namespace {
 
-/// A destination to write to: the parent with a new upper on top, or the upper alone over the empty file system.
+/// A destination to write to: the parent with a new upper on top, or the upper `alone` (COPY --link, whose layer must
+/// not depend on what lies below).
 class Destination {
  public:
-  explicit Destination(const StepContext& context)
+  Destination(const StepContext& context, bool alone)
       : parent_(context.inputs.at(0).chain.value()), snapshot_(context.store.layers().begin(parent_)) {
-    if (!parent_.is_zero()) {
+    if (!parent_.is_zero() && !alone) {
       overlay_.emplace(context.store.layers().lowers(parent_), snapshot_.upper(), snapshot_.work());
     }
     root_.emplace(overlay_ ? overlay_->path() : snapshot_.upper());
@@ -66,6 +67,12 @@ Owner owner_of(const RootTree& root, const std::string& name) {
   const UniqueFd directory = open_at(root.fd(), ".", O_RDONLY | O_DIRECTORY);
   const auto ids = sandbox::resolve_owner(directory.get(), name);
   return std::pair(ids.uid, ids.gid);
+}
+
+/// Names are looked up in the file system below even where the layer is made apart from it.
+Owner owner_in_parent(const StepContext& context, const std::string& name) {
+  const MountedChain parent(context.store, context.inputs.at(0).chain.value());
+  return owner_of(RootTree(parent.path()), name);
 }
 
 /// The inputs of a COPY as trees; file systems of stages stay mounted while this lives.
@@ -126,13 +133,13 @@ void copy_one(Copier& copier, const RootTree& root, const Sources& sources, cons
 
 store::Layer copy_step(const StepContext& context, const CopyOp& op) {
   const Sources sources(context);
-  Destination destination(context);
+  Destination destination(context, op.link);
   const auto& root = destination.root();
   std::optional<dockerfile::IgnoreMatcher> excludes;
   if (!op.excludes.empty()) {
     excludes.emplace(op.excludes);
   }
-  const auto owner = owner_of(root, op.chown);
+  const auto owner = op.link ? owner_in_parent(context, op.chown) : owner_of(root, op.chown);
   CopyStyle style{.owner = owner, .mode = std::nullopt, .excludes = excludes ? &*excludes : nullptr};
   if (!op.chmod.empty()) {
     style.mode.emplace(op.chmod);
@@ -150,7 +157,7 @@ store::Layer copy_step(const StepContext& context, const CopyOp& op) {
 }
 
 store::Layer make_directory_step(const StepContext& context, const MakeDirectoryOp& op) {
-  Destination destination(context);
+  Destination destination(context, false);
   CopyStyle style;
   style.owner = owner_of(destination.root(), op.user);
   Copier copier(destination.root(), style);

@@ -24,6 +24,21 @@ std::string unescape(std::string_view text) {
 }
 
 /// All paths that match the components of `pattern` from `at` on, below `base` (whose links are resolved).
+void expand(const Tree& tree, const std::string& matched, std::string_view rest, std::vector<std::string>& found);
+
+/// "**" stands for any number of directories, none too.
+void expand_any_depth(const Tree& tree, const std::string& matched, std::string_view after,
+                      std::vector<std::string>& found) {
+  expand(tree, matched, after, found);
+  for (const auto& name : tree.list(matched)) {
+    const auto child = join(matched, name);
+    const auto node = tree.lstat(child);
+    if (node && node->type == Node::Type::directory) {
+      expand_any_depth(tree, child, after, found);
+    }
+  }
+}
+
 void expand(const Tree& tree, const std::string& matched, std::string_view rest, std::vector<std::string>& found) {
   const auto slash = rest.find('/');
   const auto part = rest.substr(0, slash);
@@ -34,6 +49,10 @@ void expand(const Tree& tree, const std::string& matched, std::string_view rest,
   }
   const auto node = tree.lstat(*resolved);
   if (!node || node->type != Node::Type::directory) {
+    return;
+  }
+  if (part == "**" && !after.empty()) {
+    expand_any_depth(tree, *resolved, after, found);
     return;
   }
   if (!has_wildcard(part)) {
@@ -91,17 +110,10 @@ std::vector<Selected> select(const Tree& tree, const CopySource& source, bool pa
       throw Error(ErrorKind::invalid, "syntax error in pattern: " + source.path);
     }
     expand(tree, "", pattern, matches);
-    if (matches.empty()) {
-      throw Error(ErrorKind::not_found, "no source files matched the pattern \"" + source.path + "\"")
-          .hint("wildcards never match a \"/\"; paths are relative to the context");
-    }
   }
   std::vector<Selected> selected;
   for (const auto& match : matches) {
     const auto path = resolve(tree, match, Missing::fail);
-    if (!path && has_wildcard(pattern)) {
-      continue;  // a dangling link that only a wildcard named
-    }
     const auto node = path ? tree.lstat(*path) : std::nullopt;
     if (!node) {
       throw not_found(tree, match);

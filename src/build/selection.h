@@ -15,7 +15,8 @@ struct Selected {
   Node node;
 };
 
-/// Expands one source. Error(not_found) in BuildKit's words where nothing matches, Error(invalid) for a bad pattern.
+/// Expands one source; a wildcard that matches nothing gives nothing (as BuildKit). Error(not_found) in BuildKit's
+/// words for a plain name that is missing and for a dangling link, Error(invalid) for a bad pattern.
 [[nodiscard]] std::vector<Selected> select(const Tree& tree, const CopySource& source, bool parents);
 
 }  // namespace dlc::build

@@ -87,18 +87,7 @@ class Scanner {
   };
 
   /// A layer never has an entry for the root: BuildKit's and Docker's have none either.
-  void scan_root() {
-    const auto status = *stat_at(upper_, "");
-    scan_directory("", lower_.empty() ? View::fresh : View::merged);
-    const auto below = lower_.find("");
-    // Without a parent: what an unpacker makes where no layer has an entry for the root.
-    const bool changed = below ? !same_metadata("", status, *below)
-                               : (status.st_mode & 07777) != 0755 || status.st_uid != 0 || status.st_gid != 0 ||
-                                     !xattrs_at(upper_, "").empty();
-    if (changed) {
-      add("", status);
-    }
-  }
+  void scan_root() { scan_directory("", lower_.empty() ? View::fresh : View::merged); }
 
   // Returns whether anything below is part of the layer.
   bool scan_directory(const std::string& directory, View view) {

@@ -128,11 +128,11 @@ TEST_F(LayersCommit, a_touched_file_is_a_change_and_so_is_content_of_equal_size_
 TEST_F(LayersCommit, metadata_of_directories_and_of_the_root) {
   const auto below = base();
   const auto layer = step(below.chain_id, "chmod 711 .; chown 5:6 empty; setfattr -n user.x -v y etc");
-  EXPECT_THAT(paths_of(layer), ElementsAre("", "empty", "etc"));
+  EXPECT_THAT(paths_of(layer), ElementsAre("empty", "etc"));
   expect_consistent(layer.chain_id);
   const auto above = step(layer.chain_id, "echo z > z");
   EXPECT_THAT(paths_of(above), ElementsAre("z"));
-  EXPECT_EQ(merged(above.chain_id).at(""), "40711 0:0");
+  EXPECT_EQ(merged(above.chain_id).at(""), "40755 0:0");  // as BuildKit: no entry for the root
   expect_consistent(above.chain_id);
 }
 

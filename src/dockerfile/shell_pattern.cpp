@@ -11,8 +11,8 @@ ShellPattern::ShellPattern(std::string_view text) : text_(text) {
   const std::string_view pattern = text_;
   for (std::size_t at = 0; at < pattern.size();) {
     const char c = pattern[at];
-    if (c == '\\' &&
-        (++at == pattern.size() || std::string_view("*?\\}/").find(pattern[at]) == std::string_view::npos)) {
+    at += c == '\\' ? 1 : 0;
+    if (c == '\\' && (at == pattern.size() || std::string_view("*?\\}/").find(pattern[at]) == std::string_view::npos)) {
       throw Error(ErrorKind::invalid,
                   "syntax error: invalid escape '\\" + text_.substr(at, 1) + "' in pattern " + text_);
     }

@@ -158,10 +158,10 @@ class Reader {
       more = take_continuation(line);
       text += line;
     }
-    add_node(std::move(text), first, empty_continuation);
+    add_node(text, first, empty_continuation);
   }
 
-  void add_node(std::string text, int first, bool empty_continuation) {
+  void add_node(const std::string& text, int first, bool empty_continuation) {
     Node node;
     try {
       node = make_node(text, syntax_.escape);

@@ -128,14 +128,12 @@ class Expander {
         continue;
       }
       ++at_;
-      if (c != options_.escape) {
-        result += c;
-      } else if (at_end()) {
-        continue;
-      } else if (const char next = text_[at_]; next == '"' || next == '$' || next == options_.escape) {
+      const char next = peek();
+      const bool escapes = c == options_.escape;
+      if (escapes && (next == '"' || next == '$' || next == options_.escape)) {
         result += raw_escapes_ ? std::string{c, next} : std::string(1, next);
         ++at_;
-      } else {
+      } else if (!escapes || !at_end()) {
         result += c;  // before any other character an escape stands for itself
       }
     }

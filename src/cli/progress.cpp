@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <mutex>
@@ -149,6 +150,10 @@ class Progress::Sink : public EventSink {
 Progress::Progress(EventBus& bus, const ProgressOptions& options) : state_(std::make_shared<State>()) {
   bus.add(std::make_shared<Sink>(state_));
   std::thread([state = state_, view = std::shared_ptr(make_view(options))] {
+    sigset_t broken_pipe;  // a reader that went away must not end the build: write then gives EPIPE
+    ::sigemptyset(&broken_pipe);
+    ::sigaddset(&broken_pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
     try {
       state->run(*view);
     } catch (const std::exception&) {

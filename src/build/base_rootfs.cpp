@@ -141,7 +141,13 @@ std::vector<std::string> mmdebstrap_command(const BaseEntry& entry, const std::f
   const auto record = "cd " + quoted(folder.string()) +
                       " && (cd \"$1/var/lib/apt/lists\" && sha256sum *InRelease) > indexes"
                       " && dpkg-query --admindir=\"$1/var/lib/dpkg\" -W -f '${Package}=${Version}\\n' > packages";
-  std::vector<std::string> argv{"mmdebstrap",
+  // In a PID namespace of its own: should this program be killed, unshare dies with it and takes apt and dpkg along.
+  std::vector<std::string> argv{"unshare",
+                                "--pid",
+                                "--fork",
+                                "--kill-child",
+                                "--mount-proc",
+                                "mmdebstrap",
                                 "--variant=" + entry.variant,
                                 "--format=tar",
                                 "--components=" + joined(entry.components, ','),
@@ -279,6 +285,10 @@ class BaseMaker {
  private:
   codec::Digest run() {
     const auto mirrors = mirror_lines(read_apt_sources("/etc/apt"), entry_.suite, entry_.components);
+    if (!find_program("mmdebstrap")) {
+      throw Error(ErrorKind::not_found, "base root file systems are made by mmdebstrap, which is not installed")
+          .hint("install it: apt-get install mmdebstrap");
+    }
     CommandOptions options;
     options.environment = clean_environment(folder_);
     options.on_output = [this](std::string_view text) { activity_.log(LogStream::err, text); };
@@ -287,7 +297,7 @@ class BaseMaker {
       result = run_command(mmdebstrap_command(entry_, folder_, mirrors), options);
     } catch (Error& error) {
       if (error.kind() == ErrorKind::not_found) {
-        error.hint("install it: apt-get install mmdebstrap");
+        error.hint("install it: apt-get install util-linux");
       }
       throw;
     }

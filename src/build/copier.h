@@ -38,8 +38,8 @@ class ChangeMode {
 };
 
 struct CopyStyle {
-  std::optional<std::pair<std::uint32_t, std::uint32_t>> owner;  ///< uid, gid; absent: the source's
-  std::optional<ChangeMode> mode;
+  std::optional<std::pair<std::uint32_t, std::uint32_t>> owner = {};  ///< uid, gid; absent: the source's
+  std::optional<ChangeMode> mode = {};
   const dockerfile::IgnoreMatcher* excludes = nullptr;  ///< relative to each source
 };
 

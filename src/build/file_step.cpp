@@ -122,7 +122,9 @@ void copy_one(Copier& copier, const RootTree& root, const Sources& sources, cons
         continue;
       }
       const UniqueFd again = tree.open(item.path);
-      unpack_archive(again.get(), item.path, root, copier.make_directories(op.dest), owner);
+      // --chmod is not for archives, nor for the directory that takes one.
+      Copier plain(root, {.owner = owner});
+      unpack_archive(again.get(), item.path, root, plain.make_directories(op.dest), owner);
       continue;
     }
     copier.copy(tree, item, op.dest, into_directory);

@@ -10,6 +10,7 @@
 #include "cli/lint_command.h"
 #include "cli/login_command.h"
 #include "cli/plan_command.h"
+#include "cli/run_command.h"
 #include "cli/store_command.h"
 
 namespace dlc::cli {
@@ -36,6 +37,7 @@ constexpr std::array kCommands{
     Command{"image load", "read images from a file or directory", kImages, run_image_load},
     Command{"image pull", "fetch an image from a registry", kImages, run_image_pull},
     Command{"image push", "send an image to a registry", kImages, run_image_push},
+    Command{"run", "run a command in a container of an image", kImages, run_run},
     Command{"login", "keep user and password for a registry", kImages, run_login},
     Command{"logout", "forget user and password for a registry", kImages, run_logout},
     Command{"store df", "what takes how much room", kStore, run_store_df},

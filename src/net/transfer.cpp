@@ -222,6 +222,7 @@ void set_trust(CURL* handle, const Request& request, const ClientOptions& option
   const char* environment = std::getenv("SSL_CERT_FILE");
   if (!options.ca_file.empty()) {
     set(handle, CURLOPT_CAINFO, options.ca_file.c_str());
+    set(handle, CURLOPT_CAPATH, static_cast<const char*>(nullptr));  // this file alone, not the system's folder as well
   } else if (environment != nullptr && environment[0] != '\0') {
     set(handle, CURLOPT_CAINFO, environment);
   }

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "buildspec/lint.h"
+#include "cli/build_push.h"
 #include "cli/build_report.h"
 #include "cli/buildspec_options.h"
 #include "cli/interrupt.h"
@@ -85,8 +87,6 @@ void check_push(const BuildOptions& options, const buildspec::Plan& plan) {
           .at(image.where);
     }
   }
-  throw Error(ErrorKind::unsupported, "--push is not there yet: this version has no registry client that writes")
-      .hint("build without --push; `dlc image save` writes an archive that other tools push");
 }
 
 MatrixOptions matrix_options(const BuildOptions& options, const GlobalOptions& global) {
@@ -140,6 +140,10 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
   const auto logs_folder = matrix.root / matrix.logs;
   MatrixBuild build(plan, *store, bus, *logs, std::move(matrix), interrupt.token());
   const auto outcomes = build.run();
+  std::vector<PushOutcome> pushes;
+  if (options.push && interrupt.signal() == 0) {
+    pushes = push_built(outcomes, *store, bus, interrupt.token());
+  }
   progress.close();
 
   const ReportContext context{.not_selected = static_cast<int>(plan.images.size()) - plan.selected(),
@@ -147,6 +151,9 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
                               .seconds = seconds_between(begun, std::chrono::steady_clock::now())};
   write_test_files(logs_folder, plan, outcomes, options.buildspecs.resolve.environment);
   write_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));
+  if (!pushes.empty() && options.output != "json") {
+    write_out(render_pushes(pushes));
+  }
   if (interrupt.signal() != 0) {
     std::fputs(interrupted_line(outcomes).c_str(), stderr);
     return interrupt.exit_status(0);
@@ -154,7 +161,8 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
   const bool fine = std::ranges::all_of(outcomes, [](const ImageOutcome& outcome) {
     return outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date;
   });
-  return fine ? 0 : exit_status(ErrorKind::failed);
+  const bool sent = std::ranges::none_of(pushes, [](const PushOutcome& push) { return push.error.has_value(); });
+  return fine && sent ? 0 : exit_status(ErrorKind::failed);
 }
 
 }  // namespace
@@ -167,6 +175,7 @@ int run_build(std::span<const std::string> arguments, const GlobalOptions& globa
   options.buildspecs.finish();
   Diagnostics diagnostics;
   const auto plan = buildspec::resolve(options.buildspecs.resolve, diagnostics);
+  buildspec::add_warnings(plan, options.buildspecs.resolve.environment, diagnostics);
   print(diagnostics, "nothing was built");
   if (diagnostics.errors() > 0) {
     return exit_status(ErrorKind::invalid);

@@ -200,7 +200,7 @@ std::string summary_text(const std::vector<ImageOutcome>& outcomes, const Report
   text += fmt::format("; {} steps run, {} reused; {}\n", counts.run, counts.cached, format_seconds(context.seconds));
   for (const auto& outcome : outcomes) {
     if (outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date) {
-      text += fmt::format(" next: dlc run {} python3   ·   dlc test   ·   dlc image push …\n", outcome.name);
+      text += fmt::format(" next: dlc run {0} python3   ·   dlc image push {0} …\n", outcome.name);
       break;
     }
   }

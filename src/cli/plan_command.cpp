@@ -9,7 +9,9 @@
 #include "buildspec/explain.h"
 #include "buildspec/lint.h"
 #include "buildspec/plan.h"
+#include "cli/baseline_update.h"
 #include "cli/buildspec_options.h"
+#include "cli/image_lookup.h"
 #include "cli/parse.h"
 #include "cli/table.h"
 
@@ -65,7 +67,7 @@ void print_summary(const buildspec::Plan& plan) {
 
 }  // namespace
 
-int run_plan(std::span<const std::string> arguments, const GlobalOptions& /*global*/) {
+int run_plan(std::span<const std::string> arguments, const GlobalOptions& global) {
   CLI::App app("Print what the buildspecs resolve to, without building anything.", "dlc plan");
   BuildspecOptions options;
   std::string output = "table";
@@ -73,6 +75,8 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& /*glob
   add_buildspec_options(app, options);
   app.add_option("--output", output, "table or json")->check(CLI::IsMember({"table", "json"}));
   app.add_option("--explain", explained, "say where a value came from")->type_name("IMAGE.FIELD");
+  bool update = false;
+  app.add_flag("--update-baselines", update, "write the sizes of the images in the store into the buildspecs");
   if (!parse(app, arguments)) {
     return 0;
   }
@@ -83,6 +87,11 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& /*glob
   print(diagnostics, "no plan was made");
   if (diagnostics.errors() > 0) {
     return exit_status(ErrorKind::invalid);
+  }
+  if (update) {
+    const auto store = open_store(global.store);
+    write_out(apply_new_baselines(plan, options.resolve.root, *store));
+    return 0;
   }
   if (!explained.empty()) {
     write_out(buildspec::explain(plan, options.resolve, explained));

@@ -24,7 +24,7 @@ using sandbox::ContainerMount;
 /// As typed, before any meaning.
 struct RawOptions {
   std::vector<std::string> env, env_files, volumes, mounts, tmpfs, ports, ulimits, hosts;
-  std::string entrypoint, memory, shm_size, network = "host", host_certs = "file", name;
+  std::string entrypoint, memory, shm_size, network = "host", host_certs = "off", name;
   bool remove = false, detach = false;
 };
 
@@ -283,7 +283,8 @@ void declare(CLI::App& app, RunOptions& options, RawOptions& raw) {
   app.add_option("--stop-signal", options.stop_signal, "signal that asks the command to end");
   app.add_option("--stop-timeout", options.stop_timeout, "seconds from there to SIGKILL (10)")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--host-certs", raw.host_certs, "off, file or env: the host's certificate authorities (file)");
+  app.add_option("--host-certs", raw.host_certs,
+                 "off, file or env: give the container the host's certificate authorities (off)");
 }
 
 void interpret(RunOptions& options, const RawOptions& raw) {

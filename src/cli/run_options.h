@@ -30,7 +30,7 @@ struct RunOptions {
   double cpus = 0;
   int stop_timeout = 10;
   sandbox::Network network = sandbox::Network::host;
-  sandbox::HostCerts host_certs = sandbox::HostCerts::file;
+  sandbox::HostCerts host_certs = sandbox::HostCerts::off;
   bool interactive = false;
   bool terminal = false;
   bool read_only = false;

@@ -18,7 +18,7 @@ namespace dlc::build {
 Copier::Copier(const RootTree& root, CopyStyle style) : root_(root), style_(std::move(style)) {}
 
 std::string Copier::make_directories(std::string_view path) {
-  const auto resolved = resolve(root_, path, Missing::keep).value();
+  auto resolved = resolve(root_, path, Missing::keep).value();
   std::string done;
   std::string_view rest = resolved;
   while (!rest.empty()) {

@@ -10,7 +10,7 @@ constexpr std::size_t kTailLines = 10;
 constexpr int kExhausted = 102;
 constexpr int kCancelled = 130;
 
-std::string with_newline(std::string text) {
+std::string with_newline(const std::string& text) {
   return text.empty() || text.ends_with('\n') ? text : text + "\n";
 }
 

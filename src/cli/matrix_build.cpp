@@ -361,7 +361,7 @@ void MatrixBuild::State::settle(Slot& slot, ActivityResult result, const std::st
 }
 
 MatrixBuild::MatrixBuild(const buildspec::Plan& plan, store::Store& store, EventBus& bus, LogFiles& logs,
-                         MatrixOptions options, std::stop_token stop)
+                         const MatrixOptions& options, std::stop_token stop)
     : state_(new State{
           .plan = plan,
           .store = store,

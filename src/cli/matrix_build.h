@@ -51,8 +51,8 @@ struct MatrixOptions {
 
 class MatrixBuild {
  public:
-  MatrixBuild(const buildspec::Plan& plan, store::Store& store, EventBus& bus, LogFiles& logs, MatrixOptions options,
-              std::stop_token stop);
+  MatrixBuild(const buildspec::Plan& plan, store::Store& store, EventBus& bus, LogFiles& logs,
+              const MatrixOptions& options, std::stop_token stop);
   ~MatrixBuild();
 
   /// In the order of the plan, selected images only. Call it once.

@@ -82,7 +82,7 @@ std::uint64_t unsigned_number(const Block& block, tar::Field where, const char* 
 }
 
 std::string header_path(const Block& block) {
-  const std::string name(tar::text(block, tar::kName));
+  std::string name(tar::text(block, tar::kName));
   // Only POSIX headers have a prefix; GNU puts times and sparse maps there.
   if (tar::field(block, tar::kMagic).substr(0, 6) == tar::kUstarMagic.substr(0, 6)) {
     const auto prefix = tar::text(block, tar::kPrefix);

@@ -156,7 +156,7 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) noexcept {
     if (rest.size() != 6 || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':' || hours < 0 || minutes < 0) {
       return std::nullopt;
     }
-    offset = (hours * 60 + minutes) * (rest[0] == '+' ? 60 : -60);
+    offset = (std::int64_t{hours} * 60 + minutes) * (rest[0] == '+' ? 60 : -60);
   }
   return static_cast<std::int64_t>(::timegm(&time)) - offset;
 }

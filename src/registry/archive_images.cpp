@@ -87,7 +87,8 @@ class DockerArchiveSource : public ImageSource {
   oci::Descriptor add(const std::string& name, std::string media_type) {
     const auto member = archive_->find(name);
     if (!member) {
-      throw Error(ErrorKind::invalid, fmt::format("{} names the member {} but does not hold it", place(), name));
+      throw Error(ErrorKind::invalid,
+                  fmt::format("{} names the member {} but does not hold it", DockerArchiveSource::place(), name));
     }
     if (media_type.empty()) {
       codec::StringSink head;

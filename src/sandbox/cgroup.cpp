@@ -65,8 +65,8 @@ std::string start_time(const std::string& pid) {
 }
 
 const std::string& own_identity() {
-  static const std::string identity = std::to_string(::getpid()) + "-" + start_time("self");
-  return identity;
+  static const std::string kIdentity = std::to_string(::getpid()) + "-" + start_time("self");
+  return kIdentity;
 }
 
 bool write_value(const std::string& file, const std::string& value) {

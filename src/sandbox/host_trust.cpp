@@ -131,8 +131,8 @@ HostTrust read_host_trust(const TrustSources& sources) {
 }
 
 const HostTrust& host_trust() {
-  static const HostTrust trust = read_host_trust(host_trust_sources());
-  return trust;
+  static const HostTrust kTrust = read_host_trust(host_trust_sources());
+  return kTrust;
 }
 
 }  // namespace dlc::sandbox

@@ -128,8 +128,8 @@ std::span<const std::string_view> allowed_system_calls() {
 }
 
 const std::string& seccomp_profile() {
-  static const std::string profile = make_profile();
-  return profile;
+  static const std::string kProfile = make_profile();
+  return kProfile;
 }
 
 }  // namespace dlc::sandbox

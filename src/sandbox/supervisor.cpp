@@ -159,10 +159,13 @@ int supervise(pid_t runtime) {
     leave(plan.report, Stage::descriptors, errno);
   }
   // Not fork(): it takes malloc's locks, which a thread of the process we are a copy of may have held.
+  // NOLINTBEGIN(bugprone-unsafe-functions,clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork): nor
+  // posix_spawn, which allocates. `run_runtime` makes system calls only and never returns.
   const pid_t runtime = ::vfork();
   if (runtime == 0) {
     run_runtime(plan);
   }
+  // NOLINTEND(bugprone-unsafe-functions,clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
   if (runtime < 0) {
     leave(kReport, Stage::start, errno);
   }

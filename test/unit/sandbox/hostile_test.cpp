@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/process.h"
 #include "sandbox/seccomp.h"
 #include "unit/sandbox/fixture.h"
@@ -153,11 +154,19 @@ TEST_P(HostileTest, ProcessesInNewSessionsDieToo) {
   EXPECT_NE(run_command({"grep", "-l", "-a", "sleep.76543", "-r", "/proc", "--include=cmdline", "-s"}).status, 0);
 }
 
+/// A file of a process; empty where the process ends meanwhile.
+std::string read_of_process(const fs::path& path) {
+  try {
+    return read_file(path);
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 std::string processes_with(const std::string& word) {
   std::string found;
   for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto text = read_of_process(entry.path() / "cmdline");
     if (text.find(word) != std::string::npos) {
       found += entry.path().filename().string() + " ";
     }
@@ -168,8 +177,7 @@ std::string processes_with(const std::string& word) {
 std::string mounts_with(const std::string& word) {
   std::string found;
   for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "mountinfo");
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto text = read_of_process(entry.path() / "mountinfo");
     if (text.find(word) != std::string::npos) {
       found += entry.path().filename().string() + " ";
     }

@@ -32,11 +32,13 @@ class Counter : public EventSink {
     }
     if (event.type == Event::Type::log) {
       log += event.text;
+      started = started || event.text.find("started") != std::string::npos;
     }
     if (event.type == Event::Type::cache) {
       reasons += event.text + "\n";
     }
   }
+  std::atomic<bool> started = false;
   int ran = 0;
   int cached = 0;
   std::string log;
@@ -118,7 +120,7 @@ class SolverTest : public testing::Test {
 
   std::vector<TargetResult> solve_all(const std::vector<ImageTarget>& targets, std::stop_token stop = {}) {
     EventBus bus;
-    counter_ = std::make_shared<Counter>();
+    counter_ = next_ ? std::exchange(next_, nullptr) : std::make_shared<Counter>();
     bus.add(counter_);
     SolveOptions options;
     options.runtime = sandbox::find_runtime("");
@@ -141,6 +143,7 @@ class SolverTest : public testing::Test {
   std::shared_ptr<const ResolvedImage> base_;
   Graph graph_;
   std::shared_ptr<Counter> counter_;
+  std::shared_ptr<Counter> next_;  ///< for a thread that watches while the solver runs
 };
 
 TEST_F(SolverTest, runs_steps_and_reuses_them) {
@@ -223,10 +226,13 @@ TEST_F(SolverTest, missing_source_fails_before_anything_runs) {
 
 TEST_F(SolverTest, stop_request_ends_running_steps_and_keeps_finished_ones) {
   const auto first = run(image(), "echo kept > /kept");
-  const auto root = run(first, "sleep 60");
+  const auto root = run(first, "echo started; sleep 60");
   std::stop_source stop;
-  std::jthread stopper([&] {
-    ::usleep(700'000);
+  next_ = std::make_shared<Counter>();
+  std::jthread stopper([&stop, counter = next_] {
+    while (!counter->started) {
+      ::usleep(10'000);
+    }
     stop.request_stop();
   });
   const auto results = solve_all({target("a", root)}, stop.get_token());

@@ -599,10 +599,10 @@ class Solve {
         continue;
       }
       const auto& state = states_[id];
-      if (state.ran || state.status == VertexState::Status::failed) {
+      if (state.ran) {
         ++result.steps.run;
         result.ran.push_back(id);
-      } else if (state.status != VertexState::Status::waiting) {
+      } else if (state.status != VertexState::Status::waiting && state.status != VertexState::Status::failed) {
         ++result.steps.cached;
       }
     }

@@ -39,7 +39,7 @@ struct SolveOptions {
 };
 
 struct StepCount {
-  unsigned run = 0;
+  unsigned run = 0;  ///< to a good end; a failed or interrupted step keeps nothing and is not counted
   unsigned cached = 0;
 };
 

@@ -238,6 +238,8 @@ TEST_F(SolverTest, stop_request_ends_running_steps_and_keeps_finished_ones) {
   const auto results = solve_all({target("a", root)}, stop.get_token());
   ASSERT_TRUE(results[0].error);
   EXPECT_EQ(results[0].error->kind(), ErrorKind::cancelled);
+  EXPECT_EQ(results[0].steps.run, 1U) << "the step that was interrupted is not kept";
+  EXPECT_EQ(results[0].steps.cached, 0U);
   static_cast<void>(solve_all({target("a", first)}));
   EXPECT_EQ(counter_->ran, 0) << "the finished step is known";
 }

@@ -128,7 +128,9 @@ sandbox::ContainerSpec make_spec(const RunOptions& options, const LocalImage& im
   spec.inherit_output = true;
   spec.forward_signals = true;
   spec.stop_signal = options.stop_signal.empty() ? image.config.stop_signal : options.stop_signal;
-  spec.stop_timeout = options.stop_timeout;
+  if (options.stop_timeout) {
+    spec.stop_timeout = std::chrono::seconds(*options.stop_timeout);
+  }
   spec.read_only = options.read_only;
   return spec;
 }

@@ -280,8 +280,9 @@ void declare(CLI::App& app, RunOptions& options, RawOptions& raw) {
   app.add_option("--name", raw.name, "accepted; a container in the foreground needs none");
   app.add_option("-h,--hostname", options.hostname, "host name in the container");
   app.add_flag("--read-only", options.read_only, "the container cannot change its root file system");
-  app.add_option("--stop-signal", options.stop_signal, "signal that asks the command to end");
-  app.add_option("--stop-timeout", options.stop_timeout, "seconds from there to SIGKILL (10)")
+  app.add_option("--stop-signal", options.stop_signal,
+                 "what the command gets when dlc gets SIGTERM (the image's, else SIGTERM)");
+  app.add_option("--stop-timeout", options.stop_timeout, "seconds from there to SIGKILL (never)")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--host-certs", raw.host_certs,
                  "off, file or env: give the container the host's certificate authorities (off)");

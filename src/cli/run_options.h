@@ -28,7 +28,7 @@ struct RunOptions {
   std::uint64_t memory = 0;
   std::uint64_t shm_size = 64U << 20;
   double cpus = 0;
-  int stop_timeout = 10;
+  std::optional<int> stop_timeout;  ///< seconds
   sandbox::Network network = sandbox::Network::host;
   sandbox::HostCerts host_certs = sandbox::HostCerts::off;
   bool interactive = false;

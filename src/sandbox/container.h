@@ -1,6 +1,7 @@
 #pragma once
 // One process (tree) in a root file system, under an OCI runtime (crun, else runc) from a runtime-spec config of ours.
 // Confinement equals Docker's defaults: seccomp profile, capabilities, masked paths. docs/engine.md, "Running a step".
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -50,10 +51,12 @@ struct ContainerSpec {
   bool terminal = false;           ///< `dlc run -t`: connect our terminal
   bool interactive = false;        ///< pass our standard input; otherwise /dev/null
   bool inherit_output = false;     ///< write to our standard output/error instead of `on_output`
-  bool forward_signals = false;    ///< INT, TERM, HUP, QUIT, USR1, USR2, WINCH reach the process
+  bool forward_signals = false;    ///< INT, HUP, QUIT, USR1, USR2, WINCH reach the process, TERM as stop_signal
   std::string stop_signal;         ///< "SIGTERM", "TERM" or "15"; empty: SIGTERM
-  int stop_timeout = 10;           ///< seconds between the stop signal and SIGKILL (with forward_signals)
-  bool read_only = false;          ///< the root is mounted read-only
+  /// With forward_signals, from the stop signal to SIGKILL. Absent: never after a forwarded SIGTERM, 10 s after a stop
+  /// request.
+  std::optional<std::chrono::seconds> stop_timeout;
+  bool read_only = false;  ///< the root is mounted read-only
 };
 
 struct ContainerResult {

@@ -52,11 +52,10 @@ class SignalSource {
   SignalSource& operator=(const SignalSource&) = delete;
 
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-  void forward_to(Supervisor& supervisor) const {
+  /// The next one that has come, or 0.
+  [[nodiscard]] int next() const {
     signalfd_siginfo info{};
-    while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
-      supervisor.signal(static_cast<int>(info.ssi_signo));
-    }
+    return ::read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
   }
 
  private:
@@ -101,13 +100,23 @@ class Stopper {
         signal_(signal_number(spec.stop_signal.empty() ? "SIGTERM" : spec.stop_signal)),
         timeout_(spec.stop_timeout) {}
 
+  static constexpr std::chrono::seconds kPatience{10};
+
   void stop() {
     stopped_ = true;
     if (gentle_ && !deadline_) {
       supervisor_.signal(signal_);
-      deadline_ = Clock::now() + timeout_;
+      deadline_ = Clock::now() + timeout_.value_or(kPatience);
     } else if (!gentle_) {
       supervisor_.kill();
+    }
+  }
+  /// Passes a signal of ours on. SIGTERM asks to end: it goes as the stop signal, and only where a timeout was given is
+  /// an answer not waited for without limit (`docker run` does not either: a training job may be saving its state).
+  void forward(int number) {
+    supervisor_.signal(number == SIGTERM ? signal_ : number);
+    if (number == SIGTERM && timeout_ && !deadline_) {
+      deadline_ = Clock::now() + *timeout_;
     }
   }
   void check_deadline() {
@@ -129,7 +138,7 @@ class Stopper {
   Supervisor& supervisor_;
   bool gentle_;
   int signal_;
-  std::chrono::seconds timeout_;
+  std::optional<std::chrono::seconds> timeout_;
   bool stopped_ = false;
   std::optional<Clock::time_point> deadline_;
 };
@@ -190,7 +199,9 @@ bool pump(Supervisor& supervisor, ContainerStreams& streams, const ContainerSpec
       stopper.stop();
     }
     if (fds[4].revents != 0) {
-      signals.forward_to(supervisor);
+      while (const int number = signals.next()) {
+        stopper.forward(number);
+      }
     }
     stopper.check_deadline();
   }

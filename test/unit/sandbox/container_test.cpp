@@ -191,6 +191,22 @@ TEST_P(ContainerTest, SignalsAreForwarded) {
   sender.join();
 }
 
+TEST_P(ContainerTest, TermGoesAsTheStopSignalAndATimeoutKills) {
+  spec.forward_signals = true;
+  spec.stop_signal = "USR2";
+  spec.stop_timeout = std::chrono::seconds(1);
+  const auto self = ::pthread_self();
+  std::thread sender([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    ::pthread_kill(self, SIGTERM);
+  });
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(shell("trap 'echo asked > /asked' USR2; trap '' TERM; while true; do sleep 0.1; done").status, 137);
+  sender.join();
+  EXPECT_THAT(changes(), ElementsAre("asked"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
 TEST_P(ContainerTest, ManyAtOnce) {
   constexpr int kCount = 6;
   std::vector<std::thread> threads;

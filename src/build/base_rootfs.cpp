@@ -170,7 +170,12 @@ Error explain_failure(const BaseEntry& entry, const CommandResult& result, const
   std::istringstream in(result.error + result.output);
   std::string first;
   bool network = false;
+  bool reason_follows = false;  // apt puts it on the indented line after "Err:"
   for (std::string line; std::getline(in, line);) {
+    if (reason_follows && line.starts_with("  ")) {
+      first += ": " + line.substr(line.find_first_not_of(' '));
+    }
+    reason_follows = false;
     const bool is_error = line.starts_with("E: ") || line.starts_with("Err:");
     for (const char* sign :
          {"Temporary failure resolving", "Could not resolve", "Could not connect", "Connection failed",
@@ -179,6 +184,7 @@ Error explain_failure(const BaseEntry& entry, const CommandResult& result, const
     }
     if (is_error && first.empty()) {
       first = line.substr(line.find(' ') + 1);
+      reason_follows = line.starts_with("Err:");
     }
   }
   auto error = Error(network ? ErrorKind::network : ErrorKind::failed,

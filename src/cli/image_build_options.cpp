@@ -57,7 +57,7 @@ constexpr std::array kRows{
     OptionRow{"progress", 0, "FORM", works, "auto, tty, plain, quiet, rawjson; jsonl are our own events"},
     OptionRow{"provenance", 0, "SPEC", ignored, "no attestation is made; false is what happens"},
     OptionRow{"pull", 0, "", works, "always ask the registry; also --pull=never|missing|newer|always"},
-    OptionRow{"push", 0, "", later, "the registry client only reads for now"},
+    OptionRow{"push", 0, "", later, "build, then `dlc image push`"},
     OptionRow{"quiet", 'q', "", works, "print the image's digest only"},
     OptionRow{"resource", 0, "SPEC", ignored, "see --jobs"},
     OptionRow{"rm", 0, "", ignored, "no containers stay behind"},

@@ -206,7 +206,7 @@ void read_outputs(const GivenArguments& given, ImageBuildRequest& request) {
       request.tags.push_back(oci::parse_reference(name).str());
     }
     if (output.push) {
-      throw Error(ErrorKind::unsupported, "--output: push is not there yet: the registry client only reads for now");
+      throw Error(ErrorKind::unsupported, "--output: push is not there yet: build, then dlc image push");
     }
     if (output.compression) {
       request.solve.compression = *output.compression;

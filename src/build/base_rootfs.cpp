@@ -187,11 +187,17 @@ Error explain_failure(const BaseEntry& entry, const CommandResult& result, const
       reason_follows = line.starts_with("Err:");
     }
   }
-  auto error = Error(network ? ErrorKind::network : ErrorKind::failed,
+  const bool full = (result.error + result.output).find("No space left on device") != std::string::npos;
+  network = network && !full;  // apt also reports a full disk as a failed fetch
+  auto error = Error(full      ? ErrorKind::exhausted
+                     : network ? ErrorKind::network
+                               : ErrorKind::failed,
                      "base " + entry.name + " could not be made by mmdebstrap (exit " + std::to_string(result.status) +
                          ")" + (first.empty() ? "" : ": " + first));
   error.at(entry.where);
-  if (network) {
+  if (full) {
+    error.hint("free some space, for example with dlc store gc, or choose a --store on another disk");
+  } else if (network) {
     const auto mirror = mirrors.empty() ? std::string("deb.debian.org") : mirrors.front();
     error.hint("the package mirror did not answer as it should (" + mirror +
                "): check /etc/apt/sources.list* and http_proxy, or try: apt-get update");

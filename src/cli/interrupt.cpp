@@ -30,6 +30,10 @@ void on_signal(int number) {
   [[maybe_unused]] const auto ignored = ::write(wake_fd, &one, sizeof one);
 }
 
+/// A reader that goes away must not end a build between two of its steps: the write fails instead. A handler, not
+/// SIG_IGN: programs that we start would inherit that.
+void on_broken_pipe(int /*number*/) {}
+
 void set_handler(int number, void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
@@ -56,9 +60,11 @@ Interrupt::Interrupt() : wake_(::eventfd(0, EFD_CLOEXEC)) {
   for (const int number : kSignals) {
     set_handler(number, on_signal);
   }
+  set_handler(SIGPIPE, on_broken_pipe);
 }
 
 Interrupt::~Interrupt() {
+  set_handler(SIGPIPE, SIG_DFL);
   for (const int number : kSignals) {
     set_handler(number, SIG_DFL);
   }

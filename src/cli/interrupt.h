@@ -1,6 +1,7 @@
 #pragma once
 // SIGINT and SIGTERM as a stop request: the first one asks the work to end, the second one ends the process at once
 // (which loses nothing that is finished: docs/engine.md, "Store"). One at a time in a process.
+// While it lives, writing into a pipe that nobody reads fails instead of ending the process.
 #include <stop_token>
 #include <thread>
 

@@ -134,6 +134,12 @@ TemporaryDirectory::TemporaryDirectory(const std::filesystem::path& parent, std:
   path_ = name;
 }
 
+TemporaryDirectory TemporaryDirectory::adopt(std::filesystem::path directory) {
+  TemporaryDirectory result;
+  result.path_ = std::move(directory);
+  return result;
+}
+
 TemporaryDirectory::TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
 
 TemporaryDirectory::~TemporaryDirectory() {

@@ -27,6 +27,8 @@ class TemporaryDirectory {
  public:
   /// Made below `parent`, which must exist. The name starts with `prefix`.
   TemporaryDirectory(const std::filesystem::path& parent, std::string_view prefix);
+  /// Takes over a directory that is there.
+  [[nodiscard]] static TemporaryDirectory adopt(std::filesystem::path directory);
   TemporaryDirectory(TemporaryDirectory&& other) noexcept;
   TemporaryDirectory& operator=(TemporaryDirectory&&) = delete;
   TemporaryDirectory(const TemporaryDirectory&) = delete;
@@ -38,6 +40,7 @@ class TemporaryDirectory {
   std::filesystem::path release() noexcept;
 
  private:
+  TemporaryDirectory() = default;
   std::filesystem::path path_;
 };
 

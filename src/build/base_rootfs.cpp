@@ -273,15 +273,8 @@ class BaseMaker {
       : entry_(entry),
         store_(store),
         activity_(bus, ActivityKind::base, "base " + entry.name + " (" + entry.suite + " from the package mirror)"),
-        folder_(store.make_temporary_directory()) {}
-  BaseMaker(const BaseMaker&) = delete;
-  BaseMaker& operator=(const BaseMaker&) = delete;
-  ~BaseMaker() {
-    try {
-      remove_tree(folder_);
-    } catch (const Error&) {  // the next start of the store removes it
-    }
-  }
+        directory_(store.make_temporary_directory()),
+        folder_(directory_.path()) {}
 
   codec::Digest make() {
     try {
@@ -341,7 +334,8 @@ class BaseMaker {
   const BaseEntry& entry_;
   store::Store& store_;
   Activity activity_;
-  std::filesystem::path folder_;
+  TemporaryDirectory directory_;
+  const std::filesystem::path& folder_;
 };
 
 const BaseEntry& find_entry(const std::vector<BaseEntry>& entries, const std::string& name, const std::string& file) {

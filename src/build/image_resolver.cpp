@@ -40,24 +40,6 @@ Resolved from_store(const std::string& name, const Digest& manifest, const oci::
   return make_resolved(name, registry::read_image(*source, platform), origin, location);
 }
 
-/// A directory below the store's tmp/ for as long as an archive is open.
-class Scratch {
- public:
-  explicit Scratch(store::Store& store) : path_(store.make_temporary_directory()) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    try {
-      remove_tree(path_);
-    } catch (const Error&) {  // the next start of the store removes it
-    }
-  }
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 /// "PATH" or "PATH:REFERENCE" after the scheme; a file whose own name holds ":" wins.
 struct ArchiveReference {
   std::string path;
@@ -97,7 +79,7 @@ std::shared_ptr<registry::ImageSource> open_archive(const std::string& location,
 /// A source with whatever it needs to stay alive.
 struct OpenSource {
   std::unique_ptr<registry::RegistryClient> client;
-  std::unique_ptr<Scratch> scratch;
+  std::optional<TemporaryDirectory> scratch;
   std::shared_ptr<registry::ImageSource> source;
 };
 
@@ -110,7 +92,7 @@ OpenSource open_source(const std::string& origin, const std::string& location, s
   } else if (origin == "layout") {
     open.source = registry::open_layout(registry::parse_layout_reference(location));
   } else if (origin == "archive") {
-    open.scratch = std::make_unique<Scratch>(store);
+    open.scratch.emplace(store.make_temporary_directory());
     open.source = open_archive(location, open.scratch->path());
   } else {
     throw Error(ErrorKind::corrupt, "a layer of the image is missing in the store")

@@ -85,7 +85,7 @@ class StepMounts {
 
   /// A directory in the store that goes away with the step.
   std::filesystem::path scratch_directory() {
-    scratch_.emplace_back(context_.store.make_temporary_directory(), "mount-");
+    scratch_.push_back(context_.store.make_temporary_directory());
     return scratch_.back().path();
   }
 

@@ -63,7 +63,7 @@ void run_git(const std::vector<std::string>& arguments, Activity& activity) {
 
 std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, EventBus& bus, ActivityId parent) {
   Activity activity(bus, ActivityKind::pull, "ADD " + op.url, parent);
-  TemporaryDirectory directory(store.make_temporary_directory(), "http-");
+  TemporaryDirectory directory = store.make_temporary_directory();
   const auto path = (directory.path() / op.filename).string();
   UniqueFd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
   codec::Sha256 hash;
@@ -99,7 +99,7 @@ std::shared_ptr<const Tree> fetch_git(const GitOp& op, store::Store& store, Even
                                       std::optional<std::int64_t> epoch) {
   static_cast<void>(epoch);  // times of the checkout are clamped with those of the step that copies it
   Activity activity(bus, ActivityKind::pull, "git " + op.url, parent);
-  TemporaryDirectory directory(store.make_temporary_directory(), "git-");
+  TemporaryDirectory directory = store.make_temporary_directory();
   const auto checkout = (directory.path() / "checkout").string();
   run_git({"init", "-q", checkout}, activity);
   const auto ref = op.ref.empty() ? std::string("HEAD") : op.ref;

@@ -194,24 +194,6 @@ std::filesystem::path spool_input(const std::filesystem::path& directory) {
   return path;
 }
 
-/// Removed with its content at the end, whatever happens.
-class Scratch {
- public:
-  explicit Scratch(store::Store& store) : path_(store.make_temporary_directory()) {}
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    try {
-      remove_tree(path_);
-    } catch (const Error&) {  // the store's next start removes it
-    }
-  }
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::string load_image(registry::StoredImage& image, const LoadOptions& options, store::Store& store,
                        const registry::PullOptions& pull_options, EventBus& bus) {
   const auto names = names_for(image, options);
@@ -251,7 +233,7 @@ int run_image_load(std::span<const std::string> arguments, const GlobalOptions& 
   pull_options.platform = options.platform.empty() ? oci::host_platform() : oci::parse_platform(options.platform);
   const auto shown = progress_options(options.progress);
   const auto store = open_store(global.store);
-  const Scratch scratch(*store);
+  const TemporaryDirectory scratch = store->make_temporary_directory();
   const auto input = options.input.empty() || options.input == "-" ? spool_input(scratch.path())
                                                                    : std::filesystem::path(options.input);
   const Interrupt interrupt;

@@ -189,8 +189,8 @@ Records& Store::records() noexcept {
   return *state_->records;
 }
 
-std::filesystem::path Store::make_temporary_directory() {
-  return with_space_hint([&] { return state_->run->make_directory("tmp-"); });
+TemporaryDirectory Store::make_temporary_directory() {
+  return TemporaryDirectory::adopt(with_space_hint([&] { return state_->run->make_directory("tmp-"); }));
 }
 
 StepLock Store::lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait) {

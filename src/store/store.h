@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/files.h"
 #include "store/blobs.h"
 #include "store/layers.h"
 #include "store/records.h"
@@ -55,8 +56,8 @@ class Store {
   [[nodiscard]] BlobStore& blobs() noexcept;
   [[nodiscard]] Layers& layers() noexcept;
   [[nodiscard]] Records& records() noexcept;
-  /// A new empty directory below tmp/ that the next start removes should this process die.
-  [[nodiscard]] std::filesystem::path make_temporary_directory();
+  /// A new empty directory below tmp/; the next start removes it should this process die.
+  [[nodiscard]] TemporaryDirectory make_temporary_directory();
 
   /// Blocks until the key is ours. `on_wait` is called once with a description of the holder if another process has it.
   [[nodiscard]] StepLock lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait);

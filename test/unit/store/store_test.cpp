@@ -211,22 +211,22 @@ TEST_F(StoreFile, threads_take_turns_on_one_step) {
 
 TEST_F(StoreFile, what_dead_processes_left_in_tmp_is_removed_and_the_living_keep_theirs) {
   const pid_t pid = child([](Store& own) {
-    (void)own.make_temporary_directory();
+    const auto left = own.make_temporary_directory();
     (void)own.layers().begin({}).release();
     ::raise(SIGKILL);
   });
   const int status = wait_for(pid);
   EXPECT_TRUE(WIFSIGNALED(status));
   const auto mine = store().make_temporary_directory();
-  write_file_atomically(mine / "file", "x");
+  write_file_atomically(mine.path() / "file", "x");
   const auto second = Store::open(store().directory());
   int runs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(store().directory() / "tmp")) {
-    EXPECT_EQ(entry.path(), mine.parent_path());
+    EXPECT_EQ(entry.path(), mine.path().parent_path());
     ++runs;
   }
   EXPECT_EQ(runs, 1);
-  EXPECT_EQ(read_file(mine / "file"), "x");
+  EXPECT_EQ(read_file(mine.path() / "file"), "x");
 }
 
 TEST_F(StoreFile, a_check_finds_what_is_damaged_or_missing) {

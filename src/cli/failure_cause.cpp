@@ -34,6 +34,7 @@ constexpr std::array kSigns{
     Sign{"Certificate verification failed", "certificate", kCertificate, kCertificateHint},
     Sign{"self-signed certificate", "certificate", kCertificate, kCertificateHint},
     Sign{"No space left on device", "space", kSpace, kSpaceHint},
+    Sign{"have enough free space in", "space", kSpace, kSpaceHint},  // apt-get, which looks before it writes
     Sign{"Disk quota exceeded", "space", kSpace, kSpaceHint},
     Sign{"Release file for ", "mirror-expired", "the mirror's signed index is out of date (or the clock is wrong)",
          "compare `date` with the mirror; a snapshot mirror needs Acquire::Check-Valid-Until=false"},

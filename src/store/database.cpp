@@ -74,6 +74,9 @@ struct Database::State {
   [[noreturn]] void fail(int code) const {
     const char* text = connection ? sqlite3_errmsg(connection.get()) : sqlite3_errstr(code);
     Error error(kind_of(code), file.string() + ": " + text);
+    if ((code & 0xff) == SQLITE_IOERR) {  // a full disk is SQLITE_FULL; this is the device
+      error.hint("the disk answered with an input/output error: see dmesg; when it is sound again: dlc store check");
+    }
     error.retryable((code & 0xff) == SQLITE_BUSY);
     throw error;
   }

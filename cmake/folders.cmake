@@ -19,7 +19,8 @@ endfunction()
 dlc_folder(base LIBRARIES Threads::Threads)
 dlc_folder(codec FOLDERS base
   LIBRARIES PkgConfig::CRYPTO PkgConfig::ZSTD PkgConfig::ZLIB PkgConfig::LZMA BZip2::BZip2 ${ISAL_LIBRARY} Threads::Threads)
-dlc_folder(net FOLDERS base LIBRARIES PkgConfig::CURL)
+# libcurl is loaded on first use (src/net/curl_library.h): its headers only.
+dlc_folder(net FOLDERS base LIBRARIES ${CMAKE_DL_LIBS})
 dlc_folder(oci FOLDERS codec base)
 dlc_folder(store FOLDERS oci codec base LIBRARIES PkgConfig::SQLITE)
 dlc_folder(buildspec FOLDERS base LIBRARIES PkgConfig::YAML)

@@ -1,13 +1,12 @@
 #include "net/transfer.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
 #include <exception>
-#include <mutex>
 
 #include "base/error.h"
+#include "net/curl_library.h"
 
 namespace dlc::net {
 
@@ -17,11 +16,11 @@ constexpr std::size_t kMaxHeaders = 256U << 10;
 constexpr std::size_t kMaxErrorBody = 64U << 10;
 
 struct EasyDeleter {
-  void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
+  void operator()(CURL* handle) const noexcept { curl().easy_cleanup(handle); }
 };
 
 struct ListDeleter {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const noexcept { curl().slist_free_all(list); }
 };
 using List = std::unique_ptr<curl_slist, ListDeleter>;
 
@@ -30,7 +29,7 @@ void append(List& list, const std::string& name, const std::string& value) {
     throw Error(ErrorKind::invalid, "the value of the HTTP header " + name + " holds a control character");
   }
   const std::string line = value.empty() ? name + ";" : name + ": " + value;
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  curl_slist* longer = curl().slist_append(list.get(), line.c_str());
   if (longer == nullptr) {
     throw Error(ErrorKind::exhausted, "out of memory");
   }
@@ -84,7 +83,7 @@ struct Transfer {
   void body(CURL* handle, std::span<const std::byte> bytes) {
     auto& response = outcome.response;
     long status = 0;
-    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
     response.status = static_cast<int>(status);
     body_bytes += bytes.size();
     if (receiver != nullptr && response.ok()) {
@@ -138,7 +137,7 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }
 
 std::string detail(CURLcode code, const char* buffer) {
-  return buffer[0] != '\0' ? buffer : curl_easy_strerror(code);
+  return buffer[0] != '\0' ? buffer : curl().easy_strerror(code);
 }
 
 /// The cause in the user's words, and what to do about it.
@@ -183,11 +182,6 @@ Error transport_error(CURLcode code, const Url& url, const std::string& text, co
   }
 }
 
-void initialise() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
-
 }  // namespace
 
 struct Connection::State {
@@ -196,8 +190,7 @@ struct Connection::State {
 };
 
 Connection::Connection() : state_(std::make_unique<State>()) {
-  initialise();
-  state_->handle.reset(curl_easy_init());
+  state_->handle.reset(curl().easy_init());
   if (!state_->handle) {
     throw Error(ErrorKind::exhausted, "cannot start an HTTP transfer: out of memory");
   }
@@ -209,8 +202,8 @@ namespace {
 
 template <typename Value>
 void set(CURL* handle, CURLoption option, Value value) {
-  if (const auto code = curl_easy_setopt(handle, option, value); code != CURLE_OK) {
-    throw Error(ErrorKind::internal, fmt::format("HTTP option {}: {}", int{option}, curl_easy_strerror(code)));
+  if (const auto code = curl().easy_setopt(handle, option, value); code != CURLE_OK) {
+    throw Error(ErrorKind::internal, fmt::format("HTTP option {}: {}", int{option}, curl().easy_strerror(code)));
   }
 }
 
@@ -257,7 +250,7 @@ List header_list(const Request& request, bool with_credentials) {
     }
   }
   if (request.upload || !request.body.empty()) {
-    curl_slist* longer = curl_slist_append(list.get(), "Expect:");  // no wait for "100 Continue"
+    curl_slist* longer = curl().slist_append(list.get(), "Expect:");  // no wait for "100 Continue"
     if (longer != nullptr) {
       (void)list.release();
       list.reset(longer);
@@ -285,7 +278,7 @@ void Connection::perform(const Request& request, const Url& url, bool with_crede
   CallbackData call{&transfer, handle};
   char* const message = state_->message;
   message[0] = '\0';
-  curl_easy_reset(handle);  // keeps the connections
+  curl().easy_reset(handle);  // keeps the connections
   const std::string address = url.str();
   const List headers = header_list(request, with_credentials);
   set(handle, CURLOPT_URL, address.c_str());
@@ -309,7 +302,7 @@ void Connection::perform(const Request& request, const Url& url, bool with_crede
   set_limits(handle, options, call);
 
   outcome.response.url = address;
-  const auto code = curl_easy_perform(handle);
+  const auto code = curl().easy_perform(handle);
   if (transfer.failure) {
     std::rethrow_exception(transfer.failure);
   }
@@ -320,7 +313,7 @@ void Connection::perform(const Request& request, const Url& url, bool with_crede
     throw transport_error(code, url, detail(code, message), options);
   }
   long status = 0;
-  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   outcome.response.status = static_cast<int>(status);
 }
 

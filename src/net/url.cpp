@@ -1,7 +1,6 @@
 #include "net/url.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -9,23 +8,24 @@
 #include <memory>
 
 #include "base/error.h"
+#include "net/curl_library.h"
 
 namespace dlc::net {
 
 namespace {
 
 struct UrlDeleter {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const noexcept { curl().url_cleanup(url); }
 };
 using Handle = std::unique_ptr<CURLU, UrlDeleter>;
 
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url, which, &text, flags) != CURLUE_OK) {
+  if (curl().url_get(url, which, &text, flags) != CURLUE_OK) {
     return {};
   }
   std::string result(text);
-  curl_free(text);
+  curl().free(text);
   return result;
 }
 
@@ -37,9 +37,9 @@ void set(CURLU* url, std::string_view text) {
   if (text.find_first_of(std::string_view("\0\r\n\t ", 5)) != std::string_view::npos) {
     refuse(text, "it holds a blank or a control character");
   }
-  const auto failed = curl_url_set(url, CURLUPART_URL, std::string(text).c_str(), 0);
+  const auto failed = curl().url_set(url, CURLUPART_URL, std::string(text).c_str(), 0);
   if (failed != CURLUE_OK) {
-    refuse(text, curl_url_strerror(failed));
+    refuse(text, curl().url_strerror(failed));
   }
 }
 
@@ -70,13 +70,13 @@ Url read(CURLU* url, std::string_view text) {
 }  // namespace
 
 Url parse_url(std::string_view text) {
-  const Handle handle(curl_url());
+  const Handle handle(curl().url());
   set(handle.get(), text);
   return read(handle.get(), text);
 }
 
 Url resolve_url(const Url& base, std::string_view reference) {
-  const Handle handle(curl_url());
+  const Handle handle(curl().url());
   set(handle.get(), base.str());
   set(handle.get(), reference);
   return read(handle.get(), reference);

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <ctime>
+#include <limits>
 #include <memory>
 
 #include "base/error.h"
@@ -290,7 +291,9 @@ void Maintenance::sweep_rows(std::int64_t young_since) {
 }
 
 GcResult Maintenance::gc(std::int64_t keep_seconds, bool dry_run) {
-  const std::int64_t young_since = std::time(nullptr) - keep_seconds + (keep_seconds == 0 ? 1 : 0);
+  // Nothing is too young for 0 seconds, whatever the clocks of the file system and of this process say of each other.
+  const std::int64_t young_since =
+      keep_seconds == 0 ? std::numeric_limits<std::int64_t>::max() : std::time(nullptr) - keep_seconds;
   const auto reachable = reach(young_since);
   GcResult result;
   // Rows first: after a crash in between, files without a row are left over, never rows without their files.

@@ -188,6 +188,7 @@ void DocumentLint::misplaced_image(const Entry& entry, const std::string& path, 
 
 void DocumentLint::keys(const Node& map, std::span<const std::string> known, const std::string& what) {
   for (const auto& entry : map.entries) {
+    effect(entry);
     const bool is_known = std::find(known.begin(), known.end(), entry.key) != known.end();
     // A value with an anchor is used by its name, not by its key.
     const bool carrier = !entry.value.node->anchor.empty() || !entry.via.empty();
@@ -197,6 +198,26 @@ void DocumentLint::keys(const Node& map, std::span<const std::string> known, con
     const auto similar = closest(entry.key, known);
     warn(entry.key_at, fmt::format("unknown key `{}` in {}", entry.key, what),
          similar.empty() ? "nothing reads it" : fmt::format("did you mean {}?", similar), "unknown-key");
+  }
+}
+
+/// Keys of the original that change nothing here: their users expect otherwise.
+void DocumentLint::effect(const Entry& entry) {
+  if (!entry.via.empty()) {
+    return;
+  }
+  if (const auto missing = without_effect(entry.key); !missing.empty()) {
+    warn(entry.key_at, fmt::format("`{}` has no effect here", entry.key), std::string(missing), "no-effect",
+         Severity::note);
+  }
+  const auto missing = other_image(entry.key);
+  if (missing.empty() || is_map(entry) || entry.value.node->kind == Kind::sequence) {
+    return;
+  }
+  auto value = document_.text(entry.value);
+  std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (!value.empty() && value != "false" && value != "none" && value != "0") {
+    warn(entry.key_at, fmt::format("`{}` is not done", entry.key), std::string(missing), "other-image");
   }
 }
 

@@ -23,6 +23,7 @@ class DocumentLint {
   void misplaced_images();
   void misplaced_image(const Entry& entry, const std::string& path, bool below_images);
   void keys(const Node& map, std::span<const std::string> known, const std::string& what);
+  void effect(const Entry& entry);
   void image(const Entry& entry);
   void build_flag(const Entry& entry, const Node& image);
   void flag_name(const Entry& build, const Node& image);

@@ -16,7 +16,7 @@ const std::vector<std::string> kTopLevel{
     "datasets_version", "framework_version", "os_version", "prod_account_id", "python_version", "release_repository",
     "sagemaker_package_name", "sgm_version", "short_version", "synapseai_version", "tag_python_version",
     "transformers_version",
-    // of later versions of the original; read but without effect here
+    // of later versions of the original; see `without_effect` and `other_image`
     "autopatch_build", "buildspec_pointer", "deep_canary_only", "skip_build", "build_tag_override"};
 
 const std::vector<std::string> kImage{
@@ -29,10 +29,10 @@ const std::vector<std::string> kImage{
     "neuron_sdk_version", "sagemaker_package_name", "synapseai_version", "diffusers_version", "pytorch_binary",
     "example_release_repository", "example_release_repository_name", "inference_type", "release_repository_name",
     "release_repository", "latest_release_tag", "oss_compliance",
-    // of later versions of the original; read but without effect here
-    "enable_test_promotion", "enable_common_stage_build", "test_configs", "skip_build", "build_tag_override",
-    "aws_framework_installed", "aws_smdebug_installed", "aws_smddp_installed", "aws_smmp_installed", "apex_setup",
-    "nxdt_requirements", "nxdt_install_setup", "arch_type"};
+    // of later versions of the original; see `without_effect` and `other_image`
+    "autopatch_build", "enable_test_promotion", "enable_common_stage_build", "test_configs", "skip_build",
+    "build_tag_override", "aws_framework_installed", "aws_smdebug_installed", "aws_smddp_installed",
+    "aws_smmp_installed", "apex_setup", "nxdt_requirements", "nxdt_install_setup", "arch_type"};
 
 struct Expectation {
   std::string_view key;
@@ -62,7 +62,43 @@ constexpr auto kExpected = std::to_array<Expectation>({
     {"VAR_IN_DOCKERFILE", "VAR_IN_DOCKERFILE: the name of a build argument"},
 });
 
+constexpr auto kWithoutEffect = std::to_array<Expectation>({
+    {"deep_canary_only", "dlc builds what is selected; which tests run is chosen when they are run"},
+    {"enable_test_promotion", "nothing is promoted: dlc pushes under the names of the plan, with --push"},
+    {"enable_common_stage_build", "there is no second image on top of each image, so nothing is left out"},
+    {"test_configs", "which tests run is chosen when they are run"},
+    {"oss_compliance", "sources of packages are not collected"},
+    {"latest_release_tag", "no released image is looked up"},
+});
+
+constexpr auto kOtherImage = std::to_array<Expectation>({
+    {"autopatch_build",
+     "dlc builds the image from its Dockerfile; it does not patch the released one. `dlc build --no-cache --pull` "
+     "takes "
+     "the newest packages"},
+    {"skip_build",
+     "dlc builds the image from its Dockerfile; it does not put the released one in its place. Leave it out of the "
+     "selection, or name the released image in a Dockerfile: FROM REPOSITORY:TAG"},
+    {"build_tag_override",
+     "dlc builds the image from its Dockerfile; it does not put another one in its place. Leave it out of the "
+     "selection, or name the other image in a Dockerfile: FROM REPOSITORY:TAG"},
+});
+
+template <std::size_t N>
+std::string_view text_for(const std::array<Expectation, N>& table, std::string_view key) {
+  const auto* found =
+      std::find_if(table.begin(), table.end(), [&](const Expectation& known) { return known.key == key; });
+  return found == table.end() ? std::string_view() : found->text;
+}
+
 }  // namespace
+
+std::string_view without_effect(std::string_view key) {
+  return text_for(kWithoutEffect, key);
+}
+std::string_view other_image(std::string_view key) {
+  return text_for(kOtherImage, key);
+}
 
 std::span<const std::string> top_level_keys() {
   return kTopLevel;

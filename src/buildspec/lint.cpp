@@ -33,6 +33,8 @@ constexpr auto kRules = std::to_array<LintRule>({
     {"unknown-key", "A key that nothing reads."},
     {"duplicate-key", "A key that stands twice in one map; the first value counts."},
     {"unknown-tag", "A YAML tag other than !join."},
+    {"other-image", "A key of the original that asks for another image than the one that is built."},
+    {"no-effect", "A key of the original that changes nothing here."},
     {"incomplete-context", "A context entry without source or target is left out."},
 });
 
@@ -144,7 +146,8 @@ void add_warnings(const Plan& plan, const Environment& environment, Diagnostics&
   }
   for (auto diagnostic : in_order(found.all())) {
     const bool shown = diagnostic.rule == "nested-image" || diagnostic.rule == "float-version" ||
-                       diagnostic.rule == "shared-variable" || diagnostic.rule == "duplicate-key";
+                       diagnostic.rule == "shared-variable" || diagnostic.rule == "duplicate-key" ||
+                       diagnostic.rule == "other-image";
     if (shown && diagnostic.severity != Severity::note) {
       diagnostic.severity = Severity::warning;
       diagnostics.add(std::move(diagnostic));

@@ -130,6 +130,17 @@ TEST_F(Lint, ErrorsOfTheFileAreFindings) {
   EXPECT_EQ(of(head() + "images: x\n"), "invalid:10");
 }
 
+TEST_F(Lint, KeysOfTheOriginalThatAreNotDoneAreNamed) {
+  EXPECT_EQ(with("", "skip_build: \"False\"\nautopatch_build: \"True\"\n"), "other-image:11");
+  EXPECT_THAT(found.all()[0].message, HasSubstr("`autopatch_build` is not done"));
+  EXPECT_THAT(found.all()[0].hint, HasSubstr("does not patch the released one"));
+  EXPECT_EQ(with("    skip_build: true\n    enable_test_promotion: false\n"), "other-image:19 (no-effect:20)");
+  Diagnostics shown;
+  add_warnings(resolve(repository.options, shown), repository.options.environment, shown);
+  ASSERT_EQ(shown.all().size(), 1U);
+  EXPECT_EQ(shown.all()[0].rule, "other-image");
+}
+
 TEST_F(Lint, Outputs) {
   with("    docker_fle: x\n    target: *NO\n");
   const auto json = to_json(found);

@@ -164,33 +164,107 @@ Error unknown_field(const std::string& image, const std::string& path, const Nod
                             : fmt::format("did you mean {}?", similar));
 }
 
-std::string explain_in(const Document& document, const Environment& environment, const Entry& image,
-                       const std::string& field) {
-  const Node* map = image.value.node;
-  std::string path;
+/// A path of keys such as "context.entrypoint.source" followed in a map; keys may hold dots themselves.
+struct Lookup {
+  const Entry* entry = nullptr;  ///< null: not found
+  const Node* map = nullptr;     ///< the deepest map that was reached
+  std::string path;              ///< as far as it was followed
+  bool below_value = false;      ///< there is something at `path`, but nothing below it
+};
+
+Lookup look_up(const Node& start, const std::string& field) {
+  Lookup result{.entry = nullptr, .map = &start, .path = {}};
   for (std::string_view rest = field;;) {
     const auto dot = rest.find('.');
-    const Entry* entry = map->find(rest);
+    const Entry* entry = result.map->find(rest);
     if (entry == nullptr) {
-      entry = map->find(path.empty() ? key_of(rest.substr(0, dot)) : std::string(rest.substr(0, dot)));
-      path += (path.empty() ? "" : ".") + std::string(rest.substr(0, dot));
+      const auto key = std::string(rest.substr(0, dot));
+      entry = result.map->find(result.path.empty() ? key_of(key) : key);
+      result.path += (result.path.empty() ? "" : ".") + key;
       rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
     } else {
       rest = {};
     }
-    if (entry == nullptr) {
-      throw unknown_field(image.key, path, *map);
+    if (entry == nullptr || rest.empty()) {
+      result.entry = entry;
+      return result;
     }
-    if (rest.empty()) {
-      Explainer explainer(document, environment);
-      explainer.owner(*map);
-      return explainer.run(*entry);
+    if (entry->value.node->kind != Kind::mapping) {
+      result.below_value = true;
+      return result;
     }
-    map = entry->value.node;
-    if (map->kind != Kind::mapping) {
-      throw Error(ErrorKind::usage, fmt::format("--explain: `{}` of image {} has nothing below it", path, image.key));
+    result.map = entry->value.node;
+  }
+}
+
+/// The key of an image that decides a field of the plan which no key of that name does.
+std::string deciding_key(const Node& image, const std::string& field) {
+  struct Rule {
+    std::string_view field;
+    std::string_view key;
+  };
+  static constexpr Rule kRules[] = {{"build_args.BASE_IMAGE", "base"},
+                                    {"build_args.BASE_IMAGE", "base_image_name"},
+                                    {"build_args.TRANSFORMERS_VERSION", "transformers_version"},
+                                    {"build_args.DATASETS_VERSION", "datasets_version"},
+                                    {"build_args.TORCHSERVE_VERSION", "torch_serve_version"},
+                                    {"build_args.SM_TOOLKIT_VERSION", "tool_kit_version"},
+                                    {"downloads", "download_artifacts"},
+                                    {"docker_file_path", "docker_file"},
+                                    {"stable_tag", "tag"},
+                                    {"short_name", "tag"}};
+  for (const auto& rule : kRules) {
+    if (field == rule.field && image.find(rule.key) != nullptr) {
+      return std::string(rule.key);
     }
   }
+  // arguments and labels of a download are named after its VAR_IN_DOCKERFILE
+  const Entry* downloads = image.find("download_artifacts");
+  for (std::size_t i = 0; downloads != nullptr && i < downloads->value.node->entries.size(); ++i) {
+    const Entry& download = downloads->value.node->entries[i];
+    const Entry* variable = download.value.node->find("VAR_IN_DOCKERFILE");
+    const auto name = variable == nullptr ? std::string() : variable->value.node->text;
+    if (!name.empty() &&
+        (field == "build_args." + name || field == "labels." + name || field == "labels." + name + "_URI")) {
+      return "download_artifacts." + download.key + ".URI";
+    }
+  }
+  return {};
+}
+
+/// What all images of a file share.
+bool is_shared(const std::string& field) {
+  static constexpr std::string_view kShared[] = {"account_id",        "region", "framework", "version",
+                                                 "source_date_epoch", "context"};
+  return std::ranges::find(kShared, std::string_view(field).substr(0, field.find('.'))) != std::end(kShared);
+}
+
+std::string explain_in(const Document& document, const Environment& environment, const Entry& image,
+                       const std::string& field) {
+  const Node& own = *image.value.node;
+  auto found = look_up(own, field);
+  std::string text;
+  if (found.entry == nullptr && is_shared(field)) {
+    const auto shared = look_up(*document.root(), field);
+    found = shared.entry != nullptr ? shared : found;
+  }
+  if (const auto key = deciding_key(own, field); found.entry == nullptr && !key.empty()) {
+    found = look_up(own, key);
+    text = fmt::format("decided by `{}`:\n", key);
+  }
+  if (found.entry == nullptr && field == "source_date_epoch") {
+    return "1577836800   the default: neither the image nor the file has this key\n";
+  }
+  if (found.entry == nullptr) {
+    if (found.below_value) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("--explain: `{}` of image {} has nothing below it", found.path, image.key));
+    }
+    throw unknown_field(image.key, found.path, *found.map);
+  }
+  Explainer explainer(document, environment);
+  explainer.owner(*found.map);
+  return text + explainer.run(*found.entry);
 }
 
 /// What the plan makes of a tag or a repository after the file has been read.

@@ -72,6 +72,24 @@ TEST_F(Explain, RedefinitionsAreTold) {
   EXPECT_THAT(explain(plan, repository.options, "B.tag"), HasSubstr("(last of 2 definitions above line "));
 }
 
+TEST_F(Explain, FieldsThatOtherKeysDecide) {
+  const auto plan =
+      repository.plan("source_date_epoch: 7\ncontext: {c: {source: x, target: y}}\n" + head() + "images:\n" +
+                      image("A", kFlag,
+                            "    base: bookworm\n    tool_kit_version: 1.2\n"
+                            "    download_artifacts: {w: {type: s3, URI: s3://b/w.whl, VAR_IN_DOCKERFILE: WHEEL}}\n"));
+  ASSERT_EQ(repository.errors(), "");
+  const auto text = [&](const std::string& field) { return explain(plan, repository.options, field); };
+  EXPECT_EQ(text("A.version"), "1.9.1   mxnet/buildspec.yml:6:19\n");
+  EXPECT_EQ(text("A.framework"), "mxnet   mxnet/buildspec.yml:5:23\n");
+  EXPECT_EQ(text("A.context.c.source"), "x   mxnet/buildspec.yml:2:23\n");
+  EXPECT_EQ(text("A.source_date_epoch"), "7   mxnet/buildspec.yml:1:20\n");
+  EXPECT_THAT(text("A.build_args.BASE_IMAGE"), HasSubstr("decided by `base`:\nbookworm   mxnet/buildspec.yml:"));
+  EXPECT_THAT(text("A.build_args.SM_TOOLKIT_VERSION"), HasSubstr("decided by `tool_kit_version`:\n1.2 "));
+  EXPECT_THAT(text("A.labels.WHEEL_URI"), HasSubstr("decided by `download_artifacts.w.URI`:\ns3://b/w.whl "));
+  EXPECT_THAT(of("A.source_date_epoch"), HasSubstr("the default"));
+}
+
 TEST_F(Explain, Errors) {
   EXPECT_EQ(error_of("B.tag"), "--explain: no image \"B\": did you mean A?");
   EXPECT_EQ(error_of("A"), "--explain: which field of A?: write IMAGE.FIELD, such as A.tag");

@@ -144,7 +144,12 @@ void Lowering::read_global_args() {
   }
   for (const auto& stage : file_.stages) {
     try {
-      static_cast<void>(oci::parse_reference(value_in(defaults, stage.from.image)));
+      const auto name = value_in(defaults, stage.from.image);
+      const bool is_place = name.find("://") != std::string::npos || name.starts_with("docker-archive:") ||
+                            name.starts_with("oci-archive:");
+      if (!is_place) {
+        static_cast<void>(oci::parse_reference(name));
+      }
     } catch (const Error&) {
       linter_.report("InvalidDefaultArgInFrom", stage.node,
                      "Default value for ARG " + stage.from.image + " results in empty or invalid base image name");

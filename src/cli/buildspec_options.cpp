@@ -47,6 +47,28 @@ void add_buildspec_options(CLI::App& app, BuildspecOptions& options) {
       ->type_name("FILE");
 }
 
+namespace {
+
+/// What is given and does nothing must be said.
+void note_what_does_not_count(const BuildspecOptions& options) {
+  const auto& environment = options.resolve.environment;
+  const auto found = environment.find("BUILD_CONTEXT");
+  const auto context = found == environment.end() ? std::string("DEV") : found->second;
+  const bool known = context.empty() || context == "DEV" || context == "PR" || context == "MAINLINE" ||
+                     context == "NIGHTLY" || context == "CANARY";
+  std::string text;
+  if (!known) {
+    text += fmt::format("note: BUILD_CONTEXT={} is not known (DEV, PR, MAINLINE, NIGHTLY): names are those of DEV\n",
+                        context);
+  }
+  if (!options.changed_files.empty() && context != "PR") {
+    text += "note: --changed-files chooses nothing here: it counts where BUILD_CONTEXT is PR\n";
+  }
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+}  // namespace
+
 void BuildspecOptions::finish() {
   for (auto* values : {&resolve.image_types, &resolve.device_types, &resolve.py_versions}) {
     std::erase(*values, "");
@@ -62,6 +84,7 @@ void BuildspecOptions::finish() {
     }
     resolve.changed_files = lines_of(read_file(changed_files, kLimit));
   }
+  note_what_does_not_count(*this);
 }
 
 std::string count(int number, const std::string& noun) {

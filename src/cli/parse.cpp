@@ -47,6 +47,15 @@ bool parse(CLI::App& app, std::span<const std::string> arguments) {
     const std::string text = error.what();
     throw Error(ErrorKind::usage, text.substr(0, text.find(':')) + " needs a value")
         .hint(app.get_name() + " --help lists the options");
+  } catch (const CLI::ConversionError& error) {
+    // "Could not convert: --jobs = x": all options of ours that convert take numbers
+    const std::string text = error.what();
+    const auto colon = text.find(": ");
+    auto option = colon == std::string::npos ? text : text.substr(colon + 2);
+    if (const auto equals = option.find(" = "); equals != std::string::npos) {
+      option.replace(equals, 3, ": not a number that it takes: ");
+    }
+    throw Error(ErrorKind::usage, option).hint(app.get_name() + " --help lists the options");
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorKind::usage, error.what()).hint(app.get_name() + " --help lists the options");
   }

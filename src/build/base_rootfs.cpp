@@ -408,6 +408,16 @@ std::string find_bases_file(const std::string& wanted) {
   return {};
 }
 
+std::optional<codec::Digest> known_base_image(const std::string& name, const std::string& bases_file,
+                                              store::Store& store) {
+  if (bases_file.empty()) {
+    const auto made = store.records().find_image(std::string(kBasePrefix) + name + ":latest");
+    return made ? std::optional(made->manifest) : std::nullopt;
+  }
+  const auto entries = parse_bases(read_file(bases_file, 1 << 20), bases_file);
+  return recorded(find_entry(entries, name, bases_file), store);
+}
+
 codec::Digest base_image(const std::string& name, const std::string& bases_file, bool refresh, store::Store& store,
                          EventBus& bus) {
   if (bases_file.empty()) {

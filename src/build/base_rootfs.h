@@ -41,4 +41,8 @@ struct BaseEntry {
 [[nodiscard]] codec::Digest base_image(const std::string& name, const std::string& bases_file, bool refresh,
                                        store::Store& store, EventBus& bus);
 
+/// The same where the store has it; makes nothing.
+[[nodiscard]] std::optional<codec::Digest> known_base_image(const std::string& name, const std::string& bases_file,
+                                                            store::Store& store);
+
 }  // namespace dlc::build

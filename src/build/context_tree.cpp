@@ -18,6 +18,7 @@ struct ContextTree::Place {
   std::string source;
   UniqueFd dir;
   std::string name;
+  std::optional<std::uint32_t> mode;
 };
 
 namespace {
@@ -37,7 +38,8 @@ ContextTree::ContextTree(const LocalOp& op) {
     if (error) {
       throw Error(ErrorKind::not_found, "the context file " + entry.source + " does not exist");
     }
-    Place place{.target = clean_relative(entry.target), .source = source.string(), .dir = {}, .name = {}};
+    Place place{
+        .target = clean_relative(entry.target), .source = source.string(), .dir = {}, .name = {}, .mode = entry.mode};
     if (std::filesystem::is_directory(source)) {
       place.dir = open_file(source.string(), O_PATH | O_DIRECTORY);
     } else {
@@ -85,6 +87,9 @@ std::optional<Node> ContextTree::raw(const std::string& path) const {
   std::optional<Node> node;
   if (const auto* place = place_of(path, rest)) {
     node = stat_node(place->dir.get(), rest);
+    if (node && place->mode && node->type == Node::Type::file) {
+      node->mode = *place->mode;
+    }
   }
   if (!node && (path.empty() || std::binary_search(virtual_directories_.begin(), virtual_directories_.end(), path))) {
     node = Node{};

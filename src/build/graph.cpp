@@ -48,6 +48,7 @@ void write(Writer& out, const LocalOp& op) {
   out.field("op", "local").field("name", op.name).list("ignore", op.ignore);
   for (const auto& entry : op.entries) {
     out.field("source", entry.source).field("target", entry.target);
+    out.field("mode", entry.mode ? std::to_string(*entry.mode) : "");
   }
 }
 

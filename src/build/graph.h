@@ -40,8 +40,9 @@ struct ImageOp {
 
 /// One entry of a context: a host file or directory that appears at `target` ("" is the context's root).
 struct ContextEntry {
-  std::string source;  ///< absolute host path
-  std::string target;  ///< relative, slash-separated, no "..", or ""
+  std::string source;                                ///< absolute host path
+  std::string target;                                ///< relative, slash-separated, no "..", or ""
+  std::optional<std::uint32_t> mode = std::nullopt;  ///< of a file, instead of the host's
 };
 
 /// A tree of host files, read only as far as COPY, ADD and bind mounts name it.

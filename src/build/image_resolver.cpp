@@ -163,10 +163,17 @@ struct ImageFinder::State {
       throw Error(ErrorKind::unsupported, fmt::format("the base {} is made for this machine's platform, {}, not for {}",
                                                       base, to_string(oci::host_platform()), to_string(platform)));
     }
-    const auto manifest =
-        reference.digest ? *reference.digest
-                         : base_image(base, find_bases_file(options.bases_file), options.refresh_bases, store, bus);
-    return from_store(name, manifest, platform, store, "base", "");
+    const auto bases = find_bases_file(options.bases_file);
+    std::optional<Digest> manifest = reference.digest;
+    if (!manifest) {
+      manifest = options.make_bases ? base_image(base, bases, options.refresh_bases, store, bus)
+                                    : known_base_image(base, bases, store);
+    }
+    if (!manifest) {
+      throw Error(ErrorKind::not_found, fmt::format("the base {} has not been made yet", base))
+          .hint("dlc build makes it from the package mirror");
+    }
+    return from_store(name, *manifest, platform, store, "base", "");
   }
 
   Resolved find_local(const std::string& name, const oci::Reference& reference, const oci::Platform& platform) {

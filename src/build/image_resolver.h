@@ -19,6 +19,7 @@ struct ResolverOptions {
   PullPolicy pull = PullPolicy::newer;
   std::string bases_file;      ///< base/images.toml, or empty
   bool refresh_bases = false;  ///< --pull: make base root file systems anew
+  bool make_bases = true;      ///< false: a base that is not in the store is Error(not_found)
 };
 
 /// Thread-safe: equal names are resolved once.

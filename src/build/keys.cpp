@@ -1,9 +1,5 @@
 #include "build/keys.h"
 
-#include <map>
-
-#include <nlohmann/json.hpp>
-
 #include "build/key_hasher.h"
 #include "build/selection.h"
 #include "build/tree_digest.h"
@@ -13,6 +9,7 @@ namespace dlc::build {
 namespace {
 
 constexpr std::string_view kSchema = "dlc step 1";
+constexpr std::size_t kNamedFiles = 128;  // more are explained by their digest together
 
 /// What a step takes of the host tree that is its input `index`.
 struct Taken {
@@ -45,8 +42,14 @@ Digest digest_taken(const Op& op, std::uint32_t index, const Tree& tree, store::
   KeyHasher all("sources");
   for (const auto& taken : taken_of(op, index)) {
     const auto selected = select(tree, taken.source, taken.parents);
-    const auto digest = digest_selection(tree, selected, taken.excludes, records, threads);
+    std::vector<NamedFile> files;
+    const auto digest = digest_selection(tree, selected, taken.excludes, records, threads, &files);
     parts.emplace_back("content of " + taken.label, digest.hex());
+    if (files.size() <= kNamedFiles) {
+      for (auto& file : files) {
+        parts.emplace_back("file " + file.path, std::move(file.identity));
+      }
+    }
     all.add(digest);
   }
   return all.finish();
@@ -58,10 +61,13 @@ StepKeys make_keys(const Vertex& vertex, const std::vector<InputKey>& inputs, st
                    unsigned threads) {
   StepKeys keys;
   KeyHasher operation(kSchema);
-  operation.add(canonical_text(vertex.op));
-  operation.add(vertex.epoch ? std::to_string(*vertex.epoch) : "none");
+  const auto canonical = canonical_text(vertex.op);
+  const auto epoch = vertex.epoch ? std::to_string(*vertex.epoch) : "none";
+  operation.add(canonical);
+  operation.add(epoch);
   keys.operation = operation.finish();
-  keys.parts.emplace_back("the instruction", keys.operation.hex());
+  keys.parts = operation_parts(vertex.op, canonical);
+  keys.parts.emplace_back("latest time of files", epoch);
   KeyHasher definition("definition");
   definition.add(keys.operation);
   for (std::uint32_t i = 0; i < inputs.size(); ++i) {
@@ -71,8 +77,7 @@ StepKeys make_keys(const Vertex& vertex, const std::vector<InputKey>& inputs, st
       definition.add(*source);
     } else {
       definition.add(inputs[i].definition.value());
-      keys.parts.emplace_back(i == 0 ? "the step before" : "stage of input " + std::to_string(i),
-                              inputs[i].definition->hex());
+      keys.parts.emplace_back(inputs[i].label, inputs[i].definition->hex());
     }
     keys.sources.push_back(source);
   }
@@ -95,43 +100,6 @@ Digest chain_of(const oci::ImageConfig& config) {
     chain = oci::chain_id(chain, diff_id);
   }
   return chain;
-}
-
-std::string to_json(const KeyParts& parts) {
-  auto list = nlohmann::json::array();
-  for (const auto& [name, value] : parts) {
-    list.push_back({name, value});
-  }
-  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::string explain_difference(const std::string& before, const KeyParts& now) {
-  const auto list = nlohmann::json::parse(before, nullptr, false);
-  if (!list.is_array()) {
-    return "";
-  }
-  std::map<std::string, std::string> old;
-  for (const auto& part : list) {
-    if (part.is_array() && part.size() == 2 && part[0].is_string() && part[1].is_string()) {
-      old[part[0]] = part[1];
-    }
-  }
-  constexpr std::size_t kShown = 4;
-  std::string before_step;
-  for (const auto& [name, value] : now) {
-    const auto known = old.find(name);
-    if (known != old.end() && known->second == value) {
-      continue;
-    }
-    const auto change = known == old.end() ? name + " is new"
-                                           : name + " changed (" + known->second.substr(0, kShown) + "… → " +
-                                                 value.substr(0, kShown) + "…)";
-    if (name != "the step before") {
-      return change;
-    }
-    before_step = "the step before changed";
-  }
-  return before_step;
 }
 
 }  // namespace dlc::build

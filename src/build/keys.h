@@ -7,25 +7,25 @@
 #include <utility>
 #include <vector>
 
+#include "build/explanation.h"
 #include "build/graph.h"
-#include "build/step.h"
+#include "build/tree.h"
+#include "store/records.h"
 
 namespace dlc::build {
-
-/// The ingredients of a key by name, for "what changed": ("COPY app.py", hex), ...
-using KeyParts = std::vector<std::pair<std::string, std::string>>;
 
 struct StepKeys {
   Digest operation;  ///< of the operation and what its instruction is given by the builder (epoch)
   Digest definition;
   std::vector<std::optional<Digest>> sources;  ///< per input: content of what is taken of a host tree
-  KeyParts parts;
+  KeyParts parts;                              ///< for "what changed"
 };
 
 /// What the key maker knows of an input.
 struct InputKey {
   std::optional<Digest> definition;  ///< of a file system
   std::shared_ptr<const Tree> tree;  ///< of a host tree
+  std::string label;                 ///< of a file system, for explanations: "base debian", "the step before", ...
 };
 
 /// Throws Error where a source that the step names is missing.
@@ -35,9 +35,5 @@ struct InputKey {
 [[nodiscard]] Digest content_key(const StepKeys& keys, const std::vector<std::optional<Digest>>& chains);
 /// The key of an image's file system: its chain id.
 [[nodiscard]] Digest chain_of(const oci::ImageConfig& config);
-
-[[nodiscard]] std::string to_json(const KeyParts& parts);
-/// The first difference in words: "content of app.py changed"; "" where there is none.
-[[nodiscard]] std::string explain_difference(const std::string& before, const KeyParts& now);
 
 }  // namespace dlc::build

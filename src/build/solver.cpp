@@ -71,19 +71,23 @@ class Solve {
     }
   }
 
-  [[nodiscard]] std::vector<StepCount> count_known() {
-    std::vector<StepCount> counts(targets_.size());
+  [[nodiscard]] std::vector<ProbedTarget> probe() {
+    remote_ = false;
+    prepare();
+    std::vector<ProbedTarget> probed(targets_.size());
     for (std::size_t t = 0; t < targets_.size(); ++t) {
-      need(targets_[t].root);
-    }
-    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      probed[t].chain = states_[targets_[t].root].value.chain;
       for (const auto id : closures_[t]) {
+        const auto& state = states_[id];
         if (is_step(graph_.at(id).op)) {
-          ++(states_[id].missing_work() ? counts[t].run : counts[t].cached);
+          probed[t].steps.push_back({.vertex = id,
+                                     .known = state.status == VertexState::Status::known,
+                                     .keys = state.keys,
+                                     .error = state.error});
         }
       }
     }
-    return counts;
+    return probed;
   }
 
   std::vector<TargetResult> run(const std::function<void(std::size_t, const TargetResult&)>& on_done) {
@@ -112,9 +116,7 @@ class Solve {
   }
 
  private:
-  struct State : VertexState {
-    [[nodiscard]] bool missing_work() const { return status == Status::waiting || status == Status::failed; }
-  };
+  using State = VertexState;
 
   /// Marks what target `t` is made of, inputs first.
   void reach(VertexId id, std::size_t t, std::vector<bool>& seen) {
@@ -155,9 +157,19 @@ class Solve {
     know(id, chain, chain);
   }
   void identify_op(VertexId id, const LocalOp& op) { know_tree(id, std::make_shared<ContextTree>(op)); }
-  void identify_op(VertexId id, const HttpOp& op) { know_tree(id, fetch_http(op, store_, bus_, parent_of(id))); }
+  void identify_op(VertexId id, const HttpOp& op) {
+    check_remote(op.url);
+    know_tree(id, fetch_http(op, store_, bus_, parent_of(id)));
+  }
   void identify_op(VertexId id, const GitOp& op) {
+    check_remote(op.url);
     know_tree(id, fetch_git(op, store_, bus_, parent_of(id), graph_.at(id).epoch));
+  }
+  /// A probe asks nobody: what depends on a remote source stays open.
+  void check_remote(const std::string& url) const {
+    if (!remote_) {
+      throw Error(ErrorKind::unsupported, "what " + url + " has now is known only when it is built");
+    }
   }
   template <typename StepOp>
   void identify_op(VertexId id, const StepOp&) {
@@ -167,9 +179,9 @@ class Solve {
     for (const auto input : vertex.inputs) {
       const auto& known = states_[input];
       if (known.value.tree) {
-        inputs.push_back({.definition = std::nullopt, .tree = known.value.tree});
+        inputs.push_back({.definition = std::nullopt, .tree = known.value.tree, .label = {}});
       } else {
-        inputs.push_back({.definition = known.definition, .tree = nullptr});
+        inputs.push_back({.definition = known.definition, .tree = nullptr, .label = label_of(id, input)});
       }
     }
     state.keys = make_keys(vertex, inputs, store_.records(), std::thread::hardware_concurrency());
@@ -179,7 +191,34 @@ class Solve {
     }
     if (const auto record = store_.records().find_step(state.definition); record && usable(record->result)) {
       know(id, record->result, state.definition);
+    } else if (!remote_) {
+      find_by_content(id);
     }
+  }
+
+  /// In a probe: the second key, where the inputs' results are known. A build looks it up when they are there.
+  void find_by_content(VertexId id) {
+    std::vector<std::optional<Digest>> chains;
+    for (const auto input : graph_.at(id).inputs) {
+      const auto& known = states_[input];
+      if (!known.value.tree && !known.value.chain) {
+        return;
+      }
+      chains.push_back(known.value.chain);
+    }
+    const auto& keys = *states_[id].keys;
+    if (const auto record = store_.records().find_step(content_key(keys, chains)); record && usable(record->result)) {
+      know(id, record->result, keys.definition);
+    }
+  }
+
+  /// What an explanation calls a file system that a step takes.
+  [[nodiscard]] std::string label_of(VertexId id, VertexId input) const {
+    const auto& source = graph_.at(input);
+    if (const auto* image = std::get_if<ImageOp>(&source.op)) {
+      return "base " + image->image->name;
+    }
+    return graph_.at(id).inputs[0] == input ? std::string(kStepBefore) : "stage with " + source.name;
   }
 
   void know(VertexId id, const Digest& chain, const Digest& definition) {
@@ -388,11 +427,13 @@ class Solve {
     auto by_content = record;
     by_content.key = content;
     store_.records().put_step(record, by_content);
-    store_.records().set_last_step(stable_name(id), keys.definition);
-  }
-
-  [[nodiscard]] std::string stable_name(VertexId id) const {
-    return targets_[states_[id].owner].name + "\n" + graph_.at(id).name;
+    std::vector<std::string> names;
+    for (std::size_t t = 0; t < targets_.size(); ++t) {
+      if (std::ranges::find(closures_[t], id) != closures_[t].end()) {
+        std::ranges::copy(memory_names(targets_[t].name, graph_.at(id).name), std::back_inserter(names));
+      }
+    }
+    store_.records().set_last_step(names, keys.definition);
   }
 
   void explain(VertexId id, Activity& activity) {
@@ -400,7 +441,7 @@ class Solve {
     if (graph_.at(id).no_cache) {
       return activity.cache(keys.definition.hex(), "run without the cache, as asked");
     }
-    const auto last = store_.records().last_step(stable_name(id));
+    const auto last = recall_step(store_.records(), targets_[states_[id].owner].name, graph_.at(id).name);
     const auto reason = last ? explain_difference(last->inputs, keys.parts) : "";
     const auto fallback = last ? "the result of the last build is gone" : "not built before";
     activity.cache(keys.definition.hex(), reason.empty() ? fallback : reason);
@@ -620,6 +661,7 @@ class Solve {
   std::vector<std::vector<VertexId>> closures_;
   std::vector<bool> finished_;
   std::map<VertexId, VertexId> failed_at_;
+  bool remote_ = true;  ///< sources on the network may be fetched
   std::vector<VertexId> run_order_;
   std::size_t running_ = 0;
   Pool* pool_ = nullptr;
@@ -644,12 +686,20 @@ std::vector<TargetResult> solve(const Graph& graph, std::span<const ImageTarget>
   return Solve(graph, targets, store, bus, options, std::move(stop), image_activities).run(on_done);
 }
 
-std::vector<StepCount> probe(const Graph& graph, std::span<const ImageTarget> targets, store::Store& store) {
+std::vector<ProbedTarget> probe(const Graph& graph, std::span<const ImageTarget> targets, store::Store& store) {
   EventBus silent;
   const SolveOptions options;
-  Solve solve(graph, targets, store, silent, options, {}, {});
-  solve.prepare();
-  return solve.count_known();
+  return Solve(graph, targets, store, silent, options, {}, {}).probe();
+}
+
+std::optional<store::StepRecord> recall_step(store::Records& records, const std::string& image,
+                                             const std::string& step) {
+  for (const auto& name : memory_names(image, step)) {
+    if (auto record = records.last_step(name)) {
+      return record;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace dlc::build

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/events.h"
 #include "build/graph.h"
+#include "build/keys.h"
 #include "codec/compression.h"
 #include "sandbox/container.h"
 #include "store/store.h"
@@ -63,8 +64,25 @@ struct TargetResult {
                                               std::stop_token stop, std::span<const ActivityId> image_activities,
                                               const std::function<void(std::size_t, const TargetResult&)>& on_done);
 
-/// How many of a target's steps are known without running anything, for `dlc plan`.
-[[nodiscard]] std::vector<StepCount> probe(const Graph& graph, std::span<const ImageTarget> targets,
-                                           store::Store& store);
+/// What is known of one step without running anything.
+struct ProbedStep {
+  VertexId vertex = 0;
+  bool known = false;            ///< its result is in the store
+  std::optional<StepKeys> keys;  ///< absent where something below is not known
+  std::optional<Error> error;    ///< it cannot run: a source is missing; or nobody knows before: a remote source
+};
+
+struct ProbedTarget {
+  std::optional<Digest> chain;    ///< of the file system, where it is known
+  std::vector<ProbedStep> steps;  ///< inputs before their users
+};
+
+/// Looks everything up and runs nothing; asks nobody on the network.
+[[nodiscard]] std::vector<ProbedTarget> probe(const Graph& graph, std::span<const ImageTarget> targets,
+                                              store::Store& store);
+
+/// The last known run of a step of an image, by its text, else by its place in the Dockerfile.
+[[nodiscard]] std::optional<store::StepRecord> recall_step(store::Records& records, const std::string& image,
+                                                           const std::string& step);
 
 }  // namespace dlc::build

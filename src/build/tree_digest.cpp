@@ -1,5 +1,7 @@
 #include "build/tree_digest.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -125,10 +127,18 @@ void hash_contents(const Tree& tree, std::vector<Item>& items, store::Records& r
   }
 }
 
+NamedFile named(const Tree& tree, const Item& item) {
+  const bool link = item.node.type == Node::Type::symlink;
+  return {.path = item.path,
+          .identity =
+              link ? "-> " + tree.read_link(item.path) : fmt::format("{:04o} {}", item.node.mode, item.content.hex())};
+}
+
 }  // namespace
 
 Digest digest_selection(const Tree& tree, const std::vector<Selected>& selected,
-                        const std::vector<std::string>& excludes, store::Records& records, unsigned threads) {
+                        const std::vector<std::string>& excludes, store::Records& records, unsigned threads,
+                        std::vector<NamedFile>* files) {
   std::unique_ptr<dockerfile::IgnoreMatcher> matcher;
   if (!excludes.empty()) {
     matcher = std::make_unique<dockerfile::IgnoreMatcher>(excludes);
@@ -166,6 +176,9 @@ Digest digest_selection(const Tree& tree, const std::vector<Selected>& selected,
       }
     } else if (node.type == Node::Type::character || node.type == Node::Type::block) {
       key.add((static_cast<std::uint64_t>(node.major) << 32) | node.minor);
+    }
+    if (files != nullptr && node.type != Node::Type::directory) {
+      files->push_back(named(tree, item));
     }
   }
   return key.finish();

@@ -11,9 +11,16 @@
 
 namespace dlc::build {
 
-/// `excludes` are patterns relative to each selected path. Reads files with `threads` threads.
+/// One file or link for explanations: `identity` changes with its content, mode or owner.
+struct NamedFile {
+  std::string path;      ///< in the tree
+  std::string identity;  ///< "0644 <sha256 in hex>" of a regular file
+};
+
+/// `excludes` are patterns relative to each selected path. Reads files with `threads` threads. `files` gets
+/// what was found, directories apart.
 [[nodiscard]] Digest digest_selection(const Tree& tree, const std::vector<Selected>& selected,
                                       const std::vector<std::string>& excludes, store::Records& records,
-                                      unsigned threads);
+                                      unsigned threads, std::vector<NamedFile>* files = nullptr);
 
 }  // namespace dlc::build

@@ -30,6 +30,10 @@ bool is_number(Kind kind) {
   return kind == Kind::boolean || kind == Kind::integer || kind == Kind::floating;
 }
 
+bool can_fetch(std::string_view uri) {
+  return uri.starts_with("s3://") || uri.starts_with("https://") || uri.starts_with("http://");
+}
+
 bool has(const std::vector<std::string>& values, const std::string& value) {
   return values.empty() || std::find(values.begin(), values.end(), value) != values.end();
 }
@@ -198,6 +202,9 @@ void ImageResolver::downloads(const Fields& fields, PlannedImage& image) const {
     download.where = document_.location(entry.key_at);
     if (const Entry* uri = artifact.find("URI"); uri != nullptr && !download.uri.empty() && download.target.empty()) {
       artifact.error(uri->value.at, "the URI ends in /, so the download has no name", "name a file");
+    } else if (uri != nullptr && !download.uri.empty() && !can_fetch(download.uri)) {
+      artifact.error(uri->value.at, fmt::format("nothing here can fetch {}", download.uri),
+                     "expected s3://BUCKET/KEY, https:// or http://");
     }
     set(image.build_args, download.variable, download.target);
     set(image.labels, download.variable, download.target);
@@ -243,6 +250,7 @@ void ImageResolver::requirements(const Fields& fields, PlannedImage& image) cons
   if (entry == nullptr) {
     return;
   }
+  image.needs_where = document_.location(entry->key_at);
   const Node& node = *entry->value.node;
   const std::vector<Use> items = node.kind == Kind::sequence ? node.items : std::vector<Use>{entry->value};
   for (const auto& item : items) {

@@ -54,6 +54,14 @@ struct Download {
   SourceLocation where;
 };
 
+/// What a store has of an image already; filled in by whoever looked.
+struct StoreState {
+  std::size_t cached = 0;  ///< steps whose results are there
+  std::size_t total = 0;   ///< all steps
+  double seconds = 0;      ///< estimate for the rest, from the last runs
+  bool complete = false;   ///< false: some of the rest has never run, and is not in the estimate
+};
+
 struct PlannedImage {
   std::string buildspec;  ///< path as given, relative to the repository root
   std::string name;       ///< the key below `images`; unique in one buildspec only
@@ -83,10 +91,13 @@ struct PlannedImage {
                                                   ///< (earlier only where the buildspec has a context key `dockerfile`)
   std::vector<Download> downloads;                ///< their context entries stand in `context` as well, path = target
   std::optional<std::int64_t> source_date_epoch;  ///< of the image, else of the buildspec
-  std::vector<std::string> needs;    ///< the key `requires`: what must be reachable, such as "pytorch-index"
-  SourceLocation where;              ///< of the image's name
-  SourceLocation docker_file_where;  ///< of the value of `docker_file`
-  SourceLocation baseline_where;     ///< of the value of `image_size_baseline`
+  std::vector<std::string> needs;                 ///< the key `requires`: what must be there, such as "pytorch-index"
+  SourceLocation needs_where;                     ///< of the key `requires`
+  std::optional<std::string> left_out;            ///< why it is not built although it was selected; see `leave_out`
+  std::optional<StoreState> in_store;             ///< not filled by `resolve`
+  SourceLocation where;                           ///< of the image's name
+  SourceLocation docker_file_where;               ///< of the value of `docker_file`
+  SourceLocation baseline_where;                  ///< of the value of `image_size_baseline`
 };
 
 struct SkippedImage {
@@ -109,6 +120,10 @@ struct Plan {
 /// Findings about the files go to `diagnostics`; where it has errors the plan is incomplete and must not be acted on.
 /// Throws Error(usage) for an unknown selection value, a buildspec of another framework or one that is not there.
 [[nodiscard]] Plan resolve(const ResolveOptions& options, Diagnostics& diagnostics);
+
+/// Takes the images that require one of `unmet` (name -> why it is not met) out of what is to be built, and the images
+/// that are based on them.
+void leave_out(Plan& plan, const std::map<std::string, std::string>& unmet);
 
 /// The store's name of an image: `<last part of the repository>:<tag without date and time>`.
 [[nodiscard]] std::string short_name(const PlannedImage& image);

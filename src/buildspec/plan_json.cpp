@@ -56,6 +56,13 @@ Json image_json(const PlannedImage& image) {
   }
   json["source_date_epoch"] = or_null(image.source_date_epoch);
   json["requires"] = image.needs;
+  json["left_out"] = or_null(image.left_out);
+  if (image.in_store) {
+    json["in_store"] = {{"cached", image.in_store->cached},
+                        {"total", image.in_store->total},
+                        {"estimated_seconds", image.in_store->seconds},
+                        {"estimate_complete", image.in_store->complete}};
+  }
   return json;
 }
 

@@ -5,13 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/files.h"
 #include "buildspec/lint.h"
+#include "cli/build_metrics.h"
 #include "cli/build_push.h"
 #include "cli/build_report.h"
 #include "cli/buildspec_options.h"
 #include "cli/interrupt.h"
 #include "cli/matrix_build.h"
 #include "cli/parse.h"
+#include "cli/plan_requirements.h"
 #include "cli/progress.h"
 #include "cli/test_environment.h"
 #include "sandbox/overlay.h"
@@ -32,6 +35,8 @@ struct BuildOptions {
   std::string network = "host";
   std::string compression = "gzip";
   std::string logs = "logs";
+  std::string metrics;
+  bool ignore_requires = false;
 };
 
 bool parse_options(std::span<const std::string> arguments, BuildOptions& options) {
@@ -51,6 +56,8 @@ bool parse_options(std::span<const std::string> arguments, BuildOptions& options
   app.add_option("--compression", options.compression, "of new layers: gzip, zstd or none")
       ->check(CLI::IsMember({"gzip", "zstd", "none", "uncompressed"}));
   app.add_option("--logs", options.logs, "directory of the log files")->type_name("DIR");
+  app.add_option("--metrics", options.metrics, "write times, sizes and results for Prometheus")->type_name("FILE");
+  app.add_flag("--ignore-requires", options.ignore_requires, "build images whatever they require");
   return parse(app, arguments);
 }
 
@@ -122,6 +129,18 @@ void write_out(const std::string& text) {
   }
 }
 
+/// Figures are an extra: where they cannot be written, the build is what it is.
+void write_metrics(const std::vector<ImageOutcome>& outcomes, const BuildOptions& options) {
+  const auto& environment = options.buildspecs.resolve.environment;
+  const auto context = environment.find("BUILD_CONTEXT");
+  try {
+    write_file_atomically(options.metrics,
+                          metrics_text(outcomes, context == environment.end() ? "DEV" : context->second));
+  } catch (const Error& error) {
+    std::fprintf(stderr, "warning: --metrics: %s\n", error.what());
+  }
+}
+
 int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const GlobalOptions& global) {
   const auto begun = std::chrono::steady_clock::now();
   const ProgressOptions progress_options{.mode = progress_of(options.progress), .style = PlainStyle::images};
@@ -147,8 +166,12 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
   progress.close();
 
   const ReportContext context{.not_selected = static_cast<int>(plan.images.size()) - plan.selected(),
+                              .left_out = left_out_of(plan),
                               .signal = interrupt.signal(),
                               .seconds = seconds_between(begun, std::chrono::steady_clock::now())};
+  if (!options.metrics.empty()) {
+    write_metrics(outcomes, options);
+  }
   write_test_files(logs_folder, plan, outcomes, options.buildspecs.resolve.environment);
   write_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));
   if (!pushes.empty() && options.output != "json") {
@@ -174,14 +197,17 @@ int run_build(std::span<const std::string> arguments, const GlobalOptions& globa
   }
   options.buildspecs.finish();
   Diagnostics diagnostics;
-  const auto plan = buildspec::resolve(options.buildspecs.resolve, diagnostics);
+  auto plan = buildspec::resolve(options.buildspecs.resolve, diagnostics);
   buildspec::add_warnings(plan, options.buildspecs.resolve.environment, diagnostics);
+  if (diagnostics.errors() == 0 && !options.ignore_requires) {
+    probe_requirements(plan, options.buildspecs.resolve.root, diagnostics, {});
+  }
   print(diagnostics, "nothing was built");
   if (diagnostics.errors() > 0) {
     return exit_status(ErrorKind::invalid);
   }
   if (plan.selected() == 0) {
-    std::fprintf(stderr, "0 of %zu images selected\n", plan.images.size());
+    std::fprintf(stderr, "%s0 of %zu images selected\n", left_out_text(plan).c_str(), plan.images.size());
     return 0;
   }
   check_push(options, plan);

@@ -32,7 +32,7 @@ const char* person_word(ImageStatus status) {
 
 std::string thousands(std::int64_t number) {
   auto text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3) {
     text.insert(static_cast<std::size_t>(at), ",");
   }
   return text;
@@ -109,8 +109,18 @@ std::string indented(const std::string& text, const std::string& indent) {
   return result;
 }
 
-std::string size_details(const verify::SizeFinding& size) {
-  std::string text;
+std::string growth_text(const verify::Growth& growth) {
+  const auto mib = growth.bytes / (1 << 20);
+  auto text = fmt::format("   {}{} MiB since the last build:", mib < 0 ? "" : "+", thousands(mib));
+  for (const auto& path : growth.paths) {
+    text += fmt::format("  {} +{}", path.path, thousands(verify::to_mib(path.bytes)));
+  }
+  return text + "\n";
+}
+
+std::string size_details(const ImageOutcome& outcome) {
+  const auto& size = outcome.size;
+  std::string text = outcome.growth ? growth_text(*outcome.growth) : "";
   for (const auto& layer : size.layers) {
     text += fmt::format("   layer {:<3} {:>6} MiB  {}\n", layer.number, thousands(verify::to_mib(layer.bytes)),
                         clean_line(layer.made_by.substr(0, 100)));
@@ -133,7 +143,7 @@ std::string error_text(const ImageOutcome& outcome, std::size_t width) {
     }
   }
   if (outcome.size.over) {
-    return text + size_details(outcome.size);
+    return text + size_details(outcome);
   }
   text += fmt::format("   error   {}\n", error.what());
   if (!error.where().file.empty()) {
@@ -197,6 +207,7 @@ std::string summary_text(const std::vector<ImageOutcome>& outcomes, const Report
   add(counts.not_started, "not started");
   add(counts.interrupted, "interrupted");
   add(static_cast<unsigned>(context.not_selected), "not selected");
+  text += context.left_out.empty() ? "" : fmt::format(" ({} for what they require)", context.left_out.size());
   text += fmt::format("; {} steps run, {} reused; {}\n", counts.run, counts.cached, format_seconds(context.seconds));
   for (const auto& outcome : outcomes) {
     if (outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date) {
@@ -288,10 +299,23 @@ std::string interrupted_line(const std::vector<ImageOutcome>& outcomes) {
   return fmt::format("interrupted; {} of {} steps are kept, the same command goes on from there\n", kept, total);
 }
 
+std::vector<LeftOut> left_out_of(const buildspec::Plan& plan) {
+  std::vector<LeftOut> found;
+  for (const auto& image : plan.images) {
+    if (image.left_out) {
+      found.push_back({.name = buildspec::short_name(image), .reason = *image.left_out});
+    }
+  }
+  return found;
+}
+
 std::string render_report(const std::vector<ImageOutcome>& outcomes, const ReportContext& context) {
   std::size_t width = 0;
   for (const auto& outcome : outcomes) {
     width = std::max(width, outcome.name.size());
+  }
+  for (const auto& image : context.left_out) {
+    width = std::max(width, image.name.size());
   }
   const bool quiet = std::ranges::all_of(
       outcomes, [](const ImageOutcome& outcome) { return outcome.status == ImageStatus::up_to_date; });
@@ -306,6 +330,9 @@ std::string render_report(const std::vector<ImageOutcome>& outcomes, const Repor
     if (outcome.error && outcome.status == ImageStatus::failed) {
       errors += error_text(outcome, width);
     }
+  }
+  for (const auto& image : context.left_out) {
+    text += fmt::format(" {:<{}}   Left out    {}\n", image.name, width, image.reason);
   }
   if (quiet) {
     return text;
@@ -325,7 +352,11 @@ std::string render_json(const std::vector<ImageOutcome>& outcomes, const ReportC
             {"interrupted", counts.interrupted},
             {"not_selected", context.not_selected},
             {"seconds", context.seconds},
+            {"left_out", Json::array()},
             {"images", Json::array()}};
+  for (const auto& image : context.left_out) {
+    json["left_out"].push_back({{"name", image.name}, {"reason", image.reason}});
+  }
   for (const auto& outcome : outcomes) {
     json["images"].push_back(outcome_json(outcome));
   }

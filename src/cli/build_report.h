@@ -8,11 +8,20 @@
 
 namespace dlc::cli {
 
+/// An image that was selected and is not built because of what it requires.
+struct LeftOut {
+  std::string name;  ///< short name
+  std::string reason;
+};
+
 struct ReportContext {
-  int not_selected = 0;
+  int not_selected = 0;  ///< with those left out
+  std::vector<LeftOut> left_out;
   int signal = 0;  ///< what interrupted the build, or 0
   double seconds = 0;
 };
+
+[[nodiscard]] std::vector<LeftOut> left_out_of(const buildspec::Plan& plan);
 
 [[nodiscard]] std::string render_report(const std::vector<ImageOutcome>& outcomes, const ReportContext& context);
 /// docs/build.md, "For programs"; ends in a newline.

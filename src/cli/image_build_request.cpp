@@ -11,7 +11,7 @@
 
 #include "base/process.h"
 #include "cli/image_build_context.h"
-#include "cli/matrix_build.h"
+#include "cli/image_lowering.h"
 #include "codec/sinks.h"
 #include "dockerfile/ignore.h"
 #include "oci/reference.h"

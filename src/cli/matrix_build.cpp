@@ -4,12 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <map>
 
-#include "base/files.h"
-#include "build/lower.h"
-#include "dockerfile/dockerfile.h"
+#include "build/remote_file.h"
+#include "cli/image_lowering.h"
 #include "oci/reference.h"
 
 namespace dlc::cli {
@@ -17,8 +14,6 @@ namespace dlc::cli {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::int64_t kDefaultEpoch = 1577836800;  // 2020-01-01 (docs/engine.md, "Time")
 
 std::int64_t unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -35,55 +30,32 @@ struct Slot {
   std::shared_ptr<const build::ResolvedImage> result;  // for children
 };
 
-void describe_missing(const buildspec::ContextEntry& entry, const fs::path& path) {
-  throw Error(ErrorKind::not_found, fmt::format("{} is not there", path.string()))
-      .at(entry.where)
-      .hint(fmt::format("it was to become {} in the build context", entry.target));
-}
-
-/// The repository's own list of bases; empty leaves it to the usual search.
-std::string bases_of(const fs::path& root) {
-  std::error_code ignored;
-  const auto file = root / "base" / "images.toml";
-  return fs::is_regular_file(file, ignored) ? file.string() : std::string();
-}
-
-build::NamedContext make_context(const buildspec::PlannedImage& image, const fs::path& root) {
-  build::NamedContext context;
-  context.local.name = "context";
-  for (const auto& entry : image.context) {
-    const auto path = fs::absolute(root / entry.path).lexically_normal();
-    std::error_code ignored;
-    if (!fs::exists(path, ignored)) {
-      describe_missing(entry, path);
-    }
-    auto target = fs::path(entry.target).lexically_normal().relative_path().string();
-    while (target.ends_with('/')) {
-      target.pop_back();
-    }
-    if (target == "." || target == "..") {
-      target.clear();
-    }
-    if (target.starts_with("../")) {
-      throw Error(ErrorKind::invalid, "the target " + entry.target + " lies outside the build context").at(entry.where);
-    }
-    context.local.entries.push_back({path.string(), target});
+std::vector<store::IndexEntry> entries_of(store::Store& store, const std::vector<build::Digest>& diff_ids) {
+  std::vector<store::IndexEntry> all;
+  for (const auto& diff_id : diff_ids) {
+    auto index = store.layers().index(diff_id);
+    all.insert(all.end(), std::make_move_iterator(index.begin()), std::make_move_iterator(index.end()));
   }
-  return context;
+  return all;
+}
+
+/// Nothing where the earlier image is no longer whole: it only adds to an error.
+std::optional<verify::Growth> growth_since(store::Store& store, const build::Digest& manifest,
+                                           const std::vector<store::Layer>& layers) {
+  try {
+    const auto before = oci::parse_manifest(store.blobs().read(manifest));
+    const auto config = oci::parse_config(store.blobs().read(before.config.digest));
+    std::vector<build::Digest> now;
+    for (const auto& layer : layers) {
+      now.push_back(layer.diff_id);
+    }
+    return verify::growth(entries_of(store, config.diff_ids), entries_of(store, now));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
-
-std::map<std::string, std::string> host_proxies() {
-  std::map<std::string, std::string> found;
-  for (const char* name : {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy", "HTTP_PROXY",
-                           "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}) {
-    if (const char* value = std::getenv(name); value != nullptr && *value != 0) {  // NOLINT(concurrency-mt-unsafe)
-      found.emplace(name, value);
-    }
-  }
-  return found;
-}
 
 unsigned count_steps(const build::Graph& graph, build::VertexId root) {
   std::vector<bool> seen(graph.size());
@@ -201,54 +173,19 @@ void MatrixBuild::State::begin(Slot& slot) {
 }
 
 void MatrixBuild::State::lower(Slot& slot) {
-  const auto& image = *slot.outcome.image;
-  if (!image.downloads.empty()) {
-    throw Error(ErrorKind::unsupported, "the context entry " + image.downloads.front().uri +
-                                            " has to be fetched from " + image.downloads.front().type +
-                                            ", which dlc cannot do yet")
-        .at(image.downloads.front().where)
-        .hint("fetch it yourself and name the local file in the buildspec's context");
-  }
-  const auto path = (options.root / image.docker_file_path).lexically_normal();
-  Diagnostics diagnostics;
-  std::string text;
-  try {
-    text = read_file(path, 16 << 20);
-  } catch (Error& error) {
-    throw error.at(image.docker_file_where);
-  }
-  const auto file = dockerfile::parse(text, image.docker_file_path, diagnostics);
-  build::LowerOptions lowering;
-  lowering.dockerfile_name = image.docker_file_path;
-  lowering.build_args = host_proxies();
-  for (const auto& [key, value] : image.build_args) {
-    lowering.build_args[key] = value;
-  }
-  std::string parent_name;
-  if (image.base_image_name) {
-    // selected: the image of this run; not selected: the one in the store under its stable name
-    parent_name = slot.parent != nullptr ? slot.parent->outcome.name : "";
-    for (const auto& other : plan.images) {
-      if (other.buildspec == image.buildspec && other.name == *image.base_image_name) {
-        parent_name = buildspec::short_name(other);
-      }
-    }
-    lowering.build_args["BASE_IMAGE"] = parent_name;
-  }
-  lowering.target = image.target.value_or("");
-  lowering.platform = lowering.build_platform = oci::host_platform();
-  lowering.context = make_context(image, options.root);
-  for (const auto& [key, value] : image.labels) {
-    lowering.labels[key] = value;
-  }
-  lowering.no_cache = options.no_cache;
-  lowering.epoch = image.source_date_epoch.value_or(kDefaultEpoch);
-  lowering.epoch_in_run = true;
+  const auto parent = parent_of(plan, *slot.outcome.image);
   const auto resolver = [&](const std::string& name, const oci::Platform& platform) {
-    return slot.parent != nullptr && name == parent_name ? slot.parent->result : finder.resolve(name, platform);
+    return slot.parent != nullptr && name == parent ? slot.parent->result : finder.resolve(name, platform);
   };
-  slot.target = build::lower(file, lowering, resolver, graph, diagnostics);
-  slot.target->name = slot.outcome.name;
+  ImageLowering lowering{.root = options.root, .parent = parent, .no_cache = options.no_cache};
+  for (const auto& download : slot.outcome.image->downloads) {
+    try {
+      lowering.downloads[download.uri] = build::fetch_remote_file(download.uri, store, bus, slot.activity->id(), stop);
+    } catch (Error& error) {
+      throw error.at(download.where);
+    }
+  }
+  slot.target = lower_image(*slot.outcome.image, lowering, resolver, graph);
   slot.outcome.total_steps = count_steps(graph, slot.target->root);
 }
 
@@ -322,6 +259,9 @@ void MatrixBuild::State::check_and_name(Slot& slot, const build::TargetResult& r
   const auto name = oci::parse_reference(outcome.name).str();
   const auto known = store.records().find_image(name);
   const bool same = known && known->manifest == result.manifest.digest;
+  if (outcome.size.over && known && !same) {
+    outcome.growth = growth_since(store, known->manifest, result.layers);
+  }
   if (!same) {
     store.records().tag(name, result.manifest.digest);
     const auto full = buildspec::full_reference(*outcome.image);

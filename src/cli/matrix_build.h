@@ -33,6 +33,7 @@ struct ImageOutcome {
   build::Digest config;
   std::uint64_t bytes = 0;  ///< of the uncompressed layers together
   verify::SizeFinding size;
+  std::optional<verify::Growth> growth;  ///< too large: against the image that had its name before
   build::StepCount steps;
   unsigned total_steps = 0;
   std::vector<StepReason> reasons;  ///< of the steps that ran
@@ -62,9 +63,6 @@ class MatrixBuild {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-/// Proxy variables of the host, as the predefined build arguments that reach RUN steps without entering the image.
-[[nodiscard]] std::map<std::string, std::string> host_proxies();
 
 /// How many steps (RUN, COPY, ADD, WORKDIR) a target is made of.
 [[nodiscard]] unsigned count_steps(const build::Graph& graph, build::VertexId root);

@@ -73,6 +73,21 @@ void Records::set_last_step(std::string_view name, const Digest& key) {
   database_.run("INSERT OR REPLACE INTO last_steps VALUES(?,?)", {std::string(name), key});
 }
 
+void Records::set_last_step(std::span<const std::string> names, const Digest& key) {
+  database_.transaction([&] {
+    for (const auto& name : names) {
+      set_last_step(name, key);
+    }
+  });
+}
+
+std::optional<std::uint64_t> Records::cost_ms(const Digest& operation) const {
+  std::optional<std::uint64_t> cost;
+  database_.query("SELECT cost_ms FROM steps WHERE operation=? ORDER BY used DESC LIMIT 1", {operation},
+                  [&](const auto& row) { cost = static_cast<std::uint64_t>(row.integer(0)); });
+  return cost;
+}
+
 void Records::tag(std::string_view name, const Digest& manifest) {
   if (name.empty() || manifest.is_zero()) {
     throw Error(ErrorKind::internal, "a tag needs a name and a manifest");

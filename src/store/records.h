@@ -46,6 +46,9 @@ class Records {
   /// The newest step recorded under this stable name (image and step), for "what changed" explanations.
   [[nodiscard]] std::optional<StepRecord> last_step(std::string_view name) const;
   void set_last_step(std::string_view name, const Digest& key);
+  void set_last_step(std::span<const std::string> names, const Digest& key);
+  /// What the newest step with this operation took, whatever its inputs were.
+  [[nodiscard]] std::optional<std::uint64_t> cost_ms(const Digest& operation) const;
 
   /// Names an image; durable on return (blobs and snapshots synced first).
   void tag(std::string_view name, const Digest& manifest);

@@ -106,4 +106,29 @@ SizeFinding check_size(std::span<const SizedLayer> layers, std::int64_t baseline
   return finding;
 }
 
+Growth growth(std::span<const store::IndexEntry> before, std::span<const store::IndexEntry> now, std::size_t most) {
+  std::map<std::string, std::int64_t> sizes;
+  Growth result;
+  const auto count = [&](std::span<const store::IndexEntry> entries, std::int64_t sign) {
+    for (const auto& entry : entries) {
+      if (entry.type == 'f') {
+        sizes[entry.path] += sign * static_cast<std::int64_t>(entry.size);
+        result.bytes += sign * static_cast<std::int64_t>(entry.size);
+      }
+    }
+  };
+  count(before, -1);
+  count(now, 1);
+  std::vector<store::IndexEntry> grown;
+  for (const auto& [path, bytes] : sizes) {
+    if (bytes > 0) {
+      auto& entry = grown.emplace_back();
+      entry.path = path;
+      entry.size = static_cast<std::uint64_t>(bytes);
+    }
+  }
+  result.paths = largest_paths(grown, 0, most);
+  return result;
+}
+
 }  // namespace dlc::verify

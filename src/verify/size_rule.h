@@ -52,4 +52,14 @@ struct SizedLayer {
 [[nodiscard]] std::vector<PathSize> largest_paths(std::span<const store::IndexEntry> entries, std::size_t layer,
                                                   std::size_t most);
 
+/// How an image grew against an earlier one.
+struct Growth {
+  std::int64_t bytes = 0;       ///< of the layers together; less than 0: it shrank
+  std::vector<PathSize> paths;  ///< the places that grew most, with how much; none inside another
+};
+
+/// `before` and `now` are the entries of all layers of the two.
+[[nodiscard]] Growth growth(std::span<const store::IndexEntry> before, std::span<const store::IndexEntry> now,
+                            std::size_t most = 5);
+
 }  // namespace dlc::verify

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/files.h"
+#include "build/forecast.h"
 #include "codec/sinks.h"
 #include "codec/tar.h"
 #include "sandbox/overlay.h"
@@ -193,7 +194,7 @@ TEST_F(SolverTest, content_decides_not_time) {
   fs::last_write_time(folder / "app.py", time);
   const auto changed = solve_all({target("a", root)});
   EXPECT_EQ(counter_->ran, 1) << "same size and time, new content";
-  EXPECT_NE(counter_->reasons.find("content of app.py changed"), std::string::npos) << counter_->reasons;
+  EXPECT_NE(counter_->reasons.find("app.py changed (sha256"), std::string::npos) << counter_->reasons;
   EXPECT_EQ(file_in(changed[0], "app"), "v2");
 }
 
@@ -281,6 +282,60 @@ TEST_F(SolverTest, two_empty_stores_give_the_same_digest_with_an_epoch) {
   const auto second = solve_all({target("a", build())});
   EXPECT_EQ(counter_->ran, 1);
   EXPECT_EQ(second[0].manifest.digest, first[0].manifest.digest);
+}
+
+TEST_F(SolverTest, a_forecast_says_what_runs_and_why) {
+  const auto folder = directory_.path() / "context";
+  fs::create_directory(folder);
+  write_file_atomically(folder / "requirements.txt", "mxnet\n");
+  const auto make = [&](const std::string& last) {
+    graph_ = Graph();
+    const auto copied = copy(image(), context(folder), "requirements.txt", "/r.txt");
+    return target("a", run(run(copied, "cat /r.txt > /out"), last));
+  };
+  const auto look = [&](const ImageTarget& wanted) {
+    return forecast(graph_, wanted, probe(graph_, {&wanted, 1}, *store_).front(), {}, *store_);
+  };
+  auto wanted = make("true");
+  auto steps = look(wanted);
+  ASSERT_EQ(steps.size(), 3U);
+  EXPECT_EQ(steps[0].state, StepForecast::State::will_run);
+  EXPECT_EQ(steps[0].note, "not built before");
+  EXPECT_FALSE(steps[0].cost_ms);
+  ASSERT_FALSE(solve_all({wanted})[0].error);
+  steps = look(wanted);
+  EXPECT_EQ(steps[2].state, StepForecast::State::cached);
+  EXPECT_TRUE(steps[2].cost_ms);
+
+  write_file_atomically(folder / "requirements.txt", "mxnet\ngraphviz==0.8.4\n");
+  wanted = make("false");
+  steps = look(wanted);
+  EXPECT_EQ(steps[0].state, StepForecast::State::will_run);
+  ASSERT_EQ(steps[0].changes.size(), 1U);
+  EXPECT_EQ(steps[0].changes[0].change.part, "file requirements.txt");
+  EXPECT_EQ(steps[0].changes[0].lines, std::vector<std::string>{"+graphviz==0.8.4"});
+  EXPECT_EQ(steps[1].cause, steps[0].vertex);
+  EXPECT_TRUE(steps[1].changes.empty());
+  EXPECT_TRUE(steps[1].cost_ms);
+  EXPECT_EQ(steps[2].note, "not built before");
+}
+
+TEST_F(SolverTest, a_probe_asks_nobody) {
+  const auto url = graph_.add({.op = HttpOp{.url = "http://127.0.0.1:1/x", .filename = "x"}, .name = "http"});
+  const auto wanted = target("a", run(copy(image(), url, "x", "/x"), "true"));
+  const auto probed = probe(graph_, {&wanted, 1}, *store_).front();
+  EXPECT_FALSE(probed.chain);
+  const auto steps = forecast(graph_, wanted, probed, {}, *store_);
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_EQ(steps[0].state, StepForecast::State::open);
+  EXPECT_NE(steps[0].note.find("http://127.0.0.1:1/x"), std::string::npos);
+}
+
+TEST_F(SolverTest, a_base_that_is_not_there_is_said_to_be_so) {
+  const auto wanted = target("a", run(image(), "true"));
+  const auto steps =
+      forecast(graph_, wanted, probe(graph_, {&wanted, 1}, *store_).front(), {{"test", "test is away"}}, *store_);
+  EXPECT_EQ(steps.at(0).note, "test is away");
 }
 
 }  // namespace

@@ -412,6 +412,27 @@ TEST(Names, ProcessEnvironmentHasPath) {
   EXPECT_EQ(process_environment().count("PATH"), 1U);
 }
 
+TEST_F(Resolve, ImagesThatMissSomethingAreLeftOutWithTheirChildren) {
+  auto plan = repository.plan(head() + "images:\n" + image("A", kFlag, "    requires: [gpu, pypi]\n") +
+                              image("B", "true", "    base_image_name: A\n") + image("C", "true"));
+  ASSERT_EQ(plan.selected(), 3);
+  EXPECT_EQ(plan.images[0].needs_where.line, 19);
+  leave_out(plan, {});
+  EXPECT_EQ(plan.selected(), 3);
+  // all three have one reference: give the last its own, so that it is seen to stay
+  plan.images[2].repository = "own";
+  plan.operations = {"build " + full_reference(plan.images[0]), "build " + full_reference(plan.images[2])};
+  plan.test_images = {{"sanity", {full_reference(plan.images[0]), full_reference(plan.images[2])}}};
+  leave_out(plan, {{"gpu", "no driver"}});
+  EXPECT_EQ(plan.images[0].left_out, "it requires gpu: no driver");
+  EXPECT_EQ(plan.images[1].left_out, "it is based on A, which is left out");
+  EXPECT_FALSE(plan.images[2].left_out);
+  EXPECT_EQ(plan.selected(), 1);
+  EXPECT_EQ(plan.operations.size(), 1U);
+  EXPECT_EQ(plan.test_images.at("sanity").size(), 1U);
+  EXPECT_THAT(to_json(plan), HasSubstr("\"left_out\": \"it requires gpu: no driver\""));
+}
+
 TEST_F(Resolve, Json) {
   const auto plan =
       repository.plan(head() + "images:\n" + image("A", kFlag, "    labels: {a: b}\n    base: bookworm\n") +

@@ -70,5 +70,16 @@ TEST(SizeRule, FindingSumsAndRanksLayers) {
   EXPECT_EQ(finding.paths[0].path, "/a");
 }
 
+TEST(SizeRule, GrowthNamesWhatGrew) {
+  const std::vector<store::IndexEntry> before{file("usr/lib/tf/a.so", 10), file("usr/lib/tf/b.so", 10), file("old", 5)};
+  const std::vector<store::IndexEntry> now{file("usr/lib/tf/a.so", 60), file("usr/lib/tf/b.so", 10), file("new", 3)};
+  const auto result = growth(before, now, 2);
+  EXPECT_EQ(result.bytes, static_cast<std::int64_t>(48 * kMebi));
+  ASSERT_EQ(result.paths.size(), 2U);
+  EXPECT_EQ(result.paths[0].path, "/usr/lib/tf/a.so");
+  EXPECT_EQ(result.paths[0].bytes, 50 * kMebi);
+  EXPECT_EQ(result.paths[1].path, "/new");
+}
+
 }  // namespace
 }  // namespace dlc::verify

@@ -53,7 +53,7 @@ class Forecasts {
 
  private:
   ImageForecast one(const buildspec::PlannedImage& image) {
-    ImageForecast result{.image = &image, .error = {}, .steps = {}};
+    ImageForecast result{.image = &image, .error = {}, .steps = {}, .base_missing = false};
     const auto parent = parent_of(plan_, image);
     std::map<std::string, std::string> absent;
     const auto resolver = [&](const std::string& name, const oci::Platform& platform) {
@@ -72,6 +72,7 @@ class Forecasts {
         const auto cause = step.cause ? graph_.at(*step.cause).name : std::string();
         result.steps.push_back({.name = graph_.at(step.vertex).name, .step = std::move(step), .cause = cause});
       }
+      result.base_missing = std::ranges::any_of(absent, [&](const auto& base) { return !made_.contains(base.first); });
       made_.insert_or_assign(target.name, as_base(target, probed));
     } catch (const Error& error) {
       result.error = error;
@@ -234,7 +235,7 @@ double ImageForecast::seconds() const {
 }
 
 bool ImageForecast::complete() const {
-  return std::ranges::none_of(steps, open_ended);
+  return !base_missing && std::ranges::none_of(steps, open_ended);
 }
 
 std::vector<ImageForecast> forecast_plan(const buildspec::Plan& plan, const std::filesystem::path& root,

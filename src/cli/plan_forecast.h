@@ -21,6 +21,7 @@ struct ImageForecast {
   const buildspec::PlannedImage* image = nullptr;
   std::optional<Error> error;  ///< why nothing is known: no Dockerfile, a missing file, ...
   std::vector<ForecastStep> steps;
+  bool base_missing = false;  ///< its base is neither in the store nor in the estimate
 
   [[nodiscard]] std::size_t cached() const;
   /// Seconds for the steps that are not there, as they took the last time; steps without a record count nothing.

@@ -279,6 +279,9 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& global
   print_table(plan, forecasts ? &*forecasts : nullptr);
   print_summary(plan);
   if (forecasts) {
+    if (const auto together = together_text(*forecasts); !together.empty()) {
+      std::fprintf(stderr, "%s\n", together.c_str());
+    }
     print_problems(*forecasts);
   }
   return 0;

@@ -259,6 +259,15 @@ double seconds_together(const std::vector<ImageForecast>& forecasts) {
   return static_cast<double>(sum) / 1000;
 }
 
+std::string together_text(const std::vector<ImageForecast>& forecasts) {
+  const bool all_known = std::ranges::all_of(
+      forecasts, [](const ImageForecast& forecast) { return !forecast.error && forecast.complete(); });
+  const auto seconds = seconds_together(forecasts);
+  return seconds <= 0 ? ""
+                      : fmt::format("about {}{} for what is not in the store, a step that several images need once",
+                                    duration_text(seconds), all_known ? "" : "+");
+}
+
 std::string cached_text(const ImageForecast& forecast) {
   return forecast.error ? "?" : fmt::format("{}/{}", forecast.cached(), forecast.steps.size());
 }

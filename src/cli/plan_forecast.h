@@ -36,6 +36,8 @@ struct ImageForecast {
 
 /// Seconds for all images together: a step that several of them need counts once.
 [[nodiscard]] double seconds_together(const std::vector<ImageForecast>& forecasts);
+/// "about 0:31 for what is not in the store"; empty where nothing is to be done or nothing is known.
+[[nodiscard]] std::string together_text(const std::vector<ImageForecast>& forecasts);
 
 /// "7/9"; "?" where nothing is known.
 [[nodiscard]] std::string cached_text(const ImageForecast& forecast);

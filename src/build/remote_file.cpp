@@ -158,7 +158,7 @@ std::filesystem::path fetch_remote_file(const std::string& uri, store::Store& st
     }
     store.records().set_value(memory_key(uri), Json{{"digest", fetched->digest.str()}, {"etag", fetched->etag}}.dump());
     return store.blobs().path_of(fetched->digest);
-  } catch (const Error& error) {
+  } catch (Error& error) {
     const bool away = error.kind() == ErrorKind::network || error.kind() == ErrorKind::timeout;
     if (away && last) {
       activity.finish(ActivityResult::cached);
@@ -167,6 +167,9 @@ std::filesystem::path fetch_remote_file(const std::string& uri, store::Store& st
     }
     activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
                     error.what());
+    if (away) {
+      error.context("download " + uri);
+    }
     throw;
   }
 }

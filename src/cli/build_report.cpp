@@ -32,7 +32,7 @@ const char* person_word(ImageStatus status) {
 
 std::string thousands(std::int64_t number) {
   auto text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3) {
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
     text.insert(static_cast<std::size_t>(at), ",");
   }
   return text;
@@ -110,8 +110,9 @@ std::string indented(const std::string& text, const std::string& indent) {
 }
 
 std::string growth_text(const verify::Growth& growth) {
-  const auto mib = growth.bytes / (1 << 20);
-  auto text = fmt::format("   {}{} MiB since the last build:", mib < 0 ? "" : "+", thousands(mib));
+  const bool grew = growth.bytes >= 0;
+  const auto mib = verify::to_mib(static_cast<std::uint64_t>(grew ? growth.bytes : -growth.bytes));
+  auto text = fmt::format("   {}{} MiB since the last build:", grew ? "+" : "-", thousands(mib));
   for (const auto& path : growth.paths) {
     text += fmt::format("  {} +{}", path.path, thousands(verify::to_mib(path.bytes)));
   }

@@ -75,6 +75,7 @@ TEST_F(RemoteFileTest, a_file_that_cannot_be_had) {
   EXPECT_EQ(failure(base + "/gone"), ErrorKind::not_found);
   EXPECT_EQ(failure(base + "/other"), ErrorKind::network);
   EXPECT_EQ(failure("ftp://host/file"), ErrorKind::unsupported);
+  EXPECT_EQ(failure("http://127.0.0.1:1/nobody"), ErrorKind::network);
 }
 
 }  // namespace

@@ -53,5 +53,19 @@ TEST(BuildReport, images_left_out_are_named) {
   EXPECT_THAT(render_json({done}, context), HasSubstr("\"reason\": \"it requires nvidia-gpu: no driver\""));
 }
 
+TEST(BuildReport, an_image_that_is_too_large_says_what_grew) {
+  const auto image = planned();
+  ImageOutcome failed;
+  failed.image = &image;
+  failed.name = "pr-mxnet-training:1";
+  failed.status = ImageStatus::failed;
+  failed.error.emplace(ErrorKind::failed, "size 9 MiB is over 1.2 x the baseline of 4 MiB");
+  failed.size.over = true;
+  failed.growth = verify::Growth{.bytes = 6 << 20, .paths = {{"/tool", 5 << 20, 0}}};
+  EXPECT_THAT(render_report({failed}, {}), HasSubstr("   +6 MiB since the last build:  /tool +5\n"));
+  failed.growth = verify::Growth{.bytes = -(2 << 20), .paths = {}};
+  EXPECT_THAT(render_report({failed}, {}), HasSubstr("   -2 MiB since the last build:\n"));
+}
+
 }  // namespace
 }  // namespace dlc::cli

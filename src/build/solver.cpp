@@ -405,16 +405,17 @@ class Solve {
     return usable(chain);
   }
 
+  /// A layer keeps the time of the first step that made it: images that have it must not change when another step comes
+  /// to the same bytes. With an epoch nobody asks for the time.
   void record_time(const store::Layer& layer, const Vertex& vertex) {
     const auto name = "created/" + layer.chain_id.hex();
+    if (vertex.epoch || store_.records().value(name)) {
+      return;
+    }
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now).count();
     const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() % 1'000'000'000;
-    if (vertex.epoch) {
-      store_.records().set_value(name, oci::rfc3339(std::min<std::int64_t>(seconds, *vertex.epoch)));
-    } else {
-      store_.records().set_value(name, oci::rfc3339(seconds, static_cast<std::uint32_t>(nanoseconds)));
-    }
+    store_.records().set_value(name, oci::rfc3339(seconds, static_cast<std::uint32_t>(nanoseconds)));
   }
 
   void remember(VertexId id, const Digest& content, const Digest& chain, std::uint64_t cost) {

@@ -147,6 +147,16 @@ class SolverTest : public testing::Test {
   std::shared_ptr<Counter> next_;  ///< for a thread that watches while the solver runs
 };
 
+TEST_F(SolverTest, a_layer_keeps_the_time_of_the_step_that_made_it_first) {
+  const std::string command = "/bin/busybox touch -d '2020-01-01 00:00' /f";
+  const auto one = target("one", run(image(), command));
+  const auto other = target("other", run(image(), ": ; " + command));
+  const auto before = solve_all({one}).front();
+  const auto twin = solve_all({other}).front();
+  ASSERT_EQ(before.layers.back().diff_id, twin.layers.back().diff_id) << "the test needs two steps with one layer";
+  EXPECT_EQ(solve_all({one}).front().config, before.config);
+}
+
 TEST_F(SolverTest, runs_steps_and_reuses_them) {
   const auto root = run(run(image(), "echo one > /one"), "cat /one > /two");
   const auto first = solve_all({target("a", root)});
@@ -247,7 +257,7 @@ TEST_F(SolverTest, stop_request_ends_running_steps_and_keeps_finished_ones) {
 
 TEST_F(SolverTest, cache_mounts_stay_and_secrets_leave_no_trace) {
   auto op = shell("cat /run/secrets/token > /dev/null && echo x >> /cache/log && cat /cache/log > /seen");
-  op.mounts.push_back({.type = Mount::Type::cache, .target = "/cache", .id = "c"});
+  op.mounts.push_back({.type = Mount::Type::cache, .target = "/cache", .read_write = true, .id = "c"});
   op.mounts.push_back({.type = Mount::Type::secret, .target = "/run/secrets/token", .id = "token", .required = true});
   const auto root = graph_.add({.op = op, .inputs = {image()}, .name = "RUN", .no_cache = true});
   EventBus bus;

@@ -82,7 +82,7 @@ struct Mount {
   std::string target;       ///< absolute, cleaned
   int input = -1;           ///< bind, cache: index into the vertex's inputs; -1: none (an empty cache)
   std::string source;       ///< bind: path in the input's tree; "" or "/" for the whole
-  bool read_write = false;  ///< bind: changes are allowed and thrown away
+  bool read_write = false;  ///< bind: changes are allowed and thrown away; cache: it may be written
   std::string id;           ///< cache, secret, ssh
   Sharing sharing = Sharing::shared;
   std::optional<std::uint32_t> mode;

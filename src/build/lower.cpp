@@ -89,6 +89,11 @@ ImageTarget Lowering::run() {
   auto& target = find_target();
   check_cycles();
   lower_with_needs(target);
+  if (options_.all_stages && options_.target.empty()) {
+    for (auto& state : stages_) {
+      lower_with_needs(state);
+    }
+  }
   return finish(target);
 }
 

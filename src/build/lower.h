@@ -46,6 +46,7 @@ struct LowerOptions {
   std::vector<std::string> no_cache_stages;
   std::optional<std::int64_t> epoch;  ///< SOURCE_DATE_EPOCH
   bool epoch_in_run = false;          ///< RUN steps see SOURCE_DATE_EPOCH too
+  bool all_stages = false;            ///< without a target, lower the stages that nothing needs too: to lint them
 };
 
 /// Adds the target's vertices to `graph`. Stages that the target does not need are not added (but are checked).

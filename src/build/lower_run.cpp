@@ -39,8 +39,7 @@ void Lowering::read_command(StageState& state, const dockerfile::Instruction& in
   const auto& heredocs = instruction.node.heredocs;
   if (!heredocs.empty() && line.args.size() == 1) {
     const auto& text = line.args.front();
-    const bool is_script = heredocs.size() == 1 && text.find_first_of(" \t") == std::string::npos;
-    if (is_script) {
+    if (dockerfile::parse_heredoc(text)) {
       const auto& script = line.heredocs.front();
       shown += " (" + summary(script.data) + ")";
       if (script.data.starts_with("#!")) {

@@ -1,3 +1,5 @@
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -36,11 +38,12 @@ std::pair<int, int> parse_range(const std::string& text, const std::string& what
   return {first, last};
 }
 
-bool is_ip_address(std::string_view text) {
+bool is_ip_address(std::string text) {
   if (text.starts_with('[') && text.ends_with(']')) {
     text = text.substr(1, text.size() - 2);
   }
-  return !text.empty() && text.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos;
+  in6_addr address{};  // the larger one
+  return ::inet_pton(AF_INET, text.c_str(), &address) == 1 || ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
 }
 
 }  // namespace
@@ -101,11 +104,12 @@ std::vector<std::string> expand_ports(const std::string& word, bool& upper_case,
   }
   upper_case = !written.empty() && written != protocol;
   const auto [first, last] = parse_range(ports, "invalid containerPort: " + ports);
-  ignored_part = last_colon != std::string::npos && last_colon > 0;
+  ignored_part = false;
   if (last_colon != std::string::npos) {
     const auto front = word.substr(0, last_colon);
     const auto before = front.rfind(':');
     const auto host = before == std::string::npos ? front : front.substr(before + 1);
+    ignored_part = !host.empty() || (before != std::string::npos && before > 0);
     if (before != std::string::npos && before > 0 && !is_ip_address(front.substr(0, before))) {
       fail("invalid IP address: " + front.substr(0, before));
     }

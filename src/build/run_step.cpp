@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "build/context_tree.h"
 #include "build/copier.h"
+#include "build/selection.h"
 #include "build/step.h"
 
 namespace dlc::build {
@@ -93,8 +94,7 @@ class StepMounts {
   std::string source_path(const std::filesystem::path& root, const Tree& tree, const std::string& source) {
     const auto resolved = resolve(tree, source, Missing::fail);
     if (!resolved || !tree.lstat(*resolved)) {
-      throw Error(ErrorKind::not_found,
-                  "failed to calculate checksum of ref: \"/" + clean_relative(source) + "\": not found");
+      throw not_found(tree, clean_relative(source));
     }
     return resolved->empty() ? root.string() : (root / *resolved).string();
   }
@@ -164,7 +164,7 @@ class StepMounts {
     if (!std::filesystem::exists(place / "data")) {
       make_cache(mount, place);
     }
-    mounts_.push_back({.source = (place / "data").string(), .target = mount.target, .read_only = false});
+    mounts_.push_back({.source = (place / "data").string(), .target = mount.target, .read_only = !mount.read_write});
   }
 
   void wait_for(int lock, const Mount& mount) {

@@ -104,10 +104,12 @@ class ImageBuild {
   int check() {
     const auto file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);
     build::Graph graph;
+    request_.lower.all_stages = true;
     try {
       static_cast<void>(lower_file(file, graph));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::network && error.kind() != ErrorKind::not_found) {
+        write_out(diagnostics_.all().empty() ? "" : render_check(diagnostics_, file));
         throw;
       }  // a base that cannot be had leaves only the rules that need it unchecked
     }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "dockerfile/text.h"
+
 namespace dlc::cli {
 
 namespace {
@@ -101,11 +103,28 @@ std::string render_warnings(const Diagnostics& diagnostics) {
          text;
 }
 
+namespace {
+
+/// "JSONArgsRecommended": "json-args-recommended", as the rule's page is called.
+std::string page_of(std::string_view rule) {
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  std::string page;
+  for (std::size_t i = 0; i < rule.size(); ++i) {
+    const bool starts_word =
+        i > 0 && is_upper(rule[i]) && (!is_upper(rule[i - 1]) || (i + 1 < rule.size() && !is_upper(rule[i + 1])));
+    page += starts_word ? "-" : "";
+    page += dockerfile::lower(rule.substr(i, 1));
+  }
+  return page;
+}
+
+}  // namespace
+
 std::string render_check(const Diagnostics& diagnostics, const dockerfile::Dockerfile& file) {
   std::string text;
   for (const auto& finding : diagnostics.all()) {
     text += fmt::format("WARNING: {} - https://docs.docker.com/go/dockerfile/rule/{}/\n{}\n", finding.rule,
-                        finding.rule, finding.message);
+                        page_of(finding.rule), finding.message);
     if (finding.where.line > 0) {
       text += fmt::format("{}:{}\n{}\n", finding.where.file, finding.where.line,
                           dockerfile::excerpt(file, {finding.where.line, finding.where.line}));

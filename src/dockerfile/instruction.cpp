@@ -105,12 +105,9 @@ Body make_run(const Node& node) {
 
 // Which heredoc a word of COPY announces, or null.
 const Heredoc* heredoc_of(const Node& node, const std::string& word) {
-  const auto found = find_heredocs(word);
-  if (found.size() != 1) {
-    return nullptr;
-  }
+  const auto found = parse_heredoc(word);
   const auto same = std::find_if(node.heredocs.begin(), node.heredocs.end(),
-                                 [&](const Heredoc& heredoc) { return heredoc.name == found.front().name; });
+                                 [&](const Heredoc& heredoc) { return found && heredoc.name == found->name; });
   return same == node.heredocs.end() ? nullptr : &*same;
 }
 
@@ -237,8 +234,9 @@ Body make_on_build(const Node& node) {
   if (trigger.name == "maintainer" || trigger.name == "from") {
     fail(upper(trigger.name) + " isn't allowed as an ONBUILD trigger");
   }
-  static_cast<void>(make_body(trigger));
-  OnBuild on_build{node.rest};
+  // What the trigger says is judged where it runs; a later front end may know an instruction that this one does not.
+  OnBuild on_build{std::string(
+      trim_left(std::string_view(node.original).substr(node.original.find(node.keyword)).substr(node.keyword.size())))};
   for (const Heredoc& heredoc : trigger.heredocs) {
     on_build.trigger += "\n" + heredoc.content + heredoc.name;
   }

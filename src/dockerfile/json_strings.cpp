@@ -34,6 +34,16 @@ class JsonReader {
  public:
   explicit JsonReader(std::string_view text) : text_(text) {}
 
+  // The same, and nothing behind the array.
+  bool read_text(std::vector<std::string>& strings, bool& only_strings) {
+    if (!read_array(strings, only_strings)) {
+      return false;
+    }
+    skip_blanks();
+    return at_ == text_.size();
+  }
+
+ private:
   // The array's strings; `only_strings` tells whether other values stood among them.
   bool read_array(std::vector<std::string>& strings, bool& only_strings) {
     ++at_;  // '['
@@ -64,7 +74,6 @@ class JsonReader {
     }
   }
 
- private:
   [[nodiscard]] char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   bool take(char c) {
     if (peek() != c) {
@@ -252,7 +261,7 @@ std::optional<std::vector<std::string>> parse_json_strings(std::string_view text
   }
   std::vector<std::string> strings;
   bool only_strings = true;
-  if (!JsonReader(text).read_array(strings, only_strings)) {
+  if (!JsonReader(text).read_text(strings, only_strings)) {
     return std::nullopt;
   }
   if (!only_strings) {

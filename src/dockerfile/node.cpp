@@ -187,6 +187,9 @@ std::string sexpr(const Node& node) {
   for (const std::string& arg : node.args) {
     text += " " + quote(arg);
   }
+  if (form_of(node.name) == Form::unknown) {
+    text += " " + quote("");
+  }
   return text + ")";
 }
 

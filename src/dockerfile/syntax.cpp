@@ -112,6 +112,7 @@ class Reader {
         syntax_.escape = directive->value.front();
       }
       syntax_.directives.push_back(*std::move(directive));
+      directive_lines_ = line + 1;
     }
   }
 
@@ -133,13 +134,17 @@ class Reader {
     std::string_view line = trim_left(without_line_end(syntax_.lines[line_]));
     ++line_;
     if (line.starts_with('#')) {
-      comments_.emplace_back(trim(line.substr(1)));
+      const std::string_view comment = trim(line.substr(1));
+      if (comment.empty()) {
+        comments_.clear();
+      } else if (line_ > directive_lines_) {
+        comments_.emplace_back(comment);
+      }
       return;
     }
     const int first = number();
     bool more = take_continuation(line);
     if (!more && line.empty()) {
-      comments_.clear();
       return;
     }
     std::string text(line);
@@ -211,11 +216,17 @@ class Reader {
 
   const std::string& name_;
   Syntax syntax_;
-  std::size_t line_ = 0;  // lines taken so far
+  std::size_t line_ = 0;             // lines taken so far
+  std::size_t directive_lines_ = 0;  // lines up to the last directive
   std::vector<std::string> comments_;
 };
 
-std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
+std::size_t count_quotes(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return c == '\'' || c == '"'; }));
+}
+
+std::optional<Heredoc> read_heredoc_word(std::string_view word) {
   std::size_t at = 0;
   while (at < word.size() && word[at] >= '0' && word[at] <= '9') {
     ++at;
@@ -228,7 +239,7 @@ std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
   word.remove_prefix(2);
   Heredoc heredoc;
   heredoc.chomp = word.starts_with('-');
-  word.remove_prefix(heredoc.chomp ? 1 : 0);
+  word = trim_left(word.substr(heredoc.chomp ? 1 : 0));
   if (word.empty() || word.find('<') != std::string_view::npos) {
     return std::nullopt;
   }
@@ -237,14 +248,22 @@ std::optional<Heredoc> parse_heredoc_word(std::string_view word) {
   if (plain.size() != 1) {
     return std::nullopt;
   }
-  const auto raw = expand(word, unset, {.raw_quotes = true, .raw_escapes = true, .skip_unset = true}).words;
+  const auto raw = expand(word, unset, {.raw_quotes = true, .skip_unset = true}).text;
   heredoc.name = plain.front();
-  heredoc.expand = raw == plain;
+  heredoc.expand = count_quotes(raw) == count_quotes(heredoc.name);  // an escape is no quote here, unlike in a shell
   heredoc.descriptor = digits.empty() ? 0 : std::stoi(digits);
   return heredoc;
 }
 
 }  // namespace
+
+std::optional<Heredoc> parse_heredoc(std::string_view word) {
+  try {
+    return read_heredoc_word(word);
+  } catch (const Error&) {
+    return std::nullopt;  // no word of ours: unbalanced quotes and the like
+  }
+}
 
 std::vector<Heredoc> find_heredocs(std::string_view line) {
   std::vector<Heredoc> heredocs;
@@ -257,12 +276,8 @@ std::vector<Heredoc> find_heredocs(std::string_view line) {
     return heredocs;  // unbalanced quotes and the like: the shell will say so
   }
   for (const std::string& word : words) {
-    try {
-      if (auto heredoc = parse_heredoc_word(word)) {
-        heredocs.push_back(*std::move(heredoc));
-      }
-    } catch (const Error&) {
-      continue;  // not a heredoc's word
+    if (auto heredoc = parse_heredoc(word)) {
+      heredocs.push_back(*std::move(heredoc));
     }
   }
   return heredocs;

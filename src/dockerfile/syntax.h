@@ -34,7 +34,7 @@ struct Node {
   std::string original;            ///< the whole instruction, continuations joined
   std::string rest;                ///< what follows keyword and flags, trimmed
   std::vector<Heredoc> heredocs;
-  std::vector<std::string> comments;  ///< the comment lines directly above, without "#"
+  std::vector<std::string> comments;  ///< the comment lines above it without "#", from an empty one on
   std::vector<Node> trigger;          ///< ONBUILD: the one nested instruction
   LineRange lines;
   bool empty_continuation = false;  ///< a blank line stood inside it

@@ -83,6 +83,8 @@ class Expander {
       } else if (c == '$') {
         part = read_dollar();
         quoted = false;
+      } else if (c == '<') {
+        part = read_angle();
       } else if (c == options_.escape) {
         ++at_;
         part = raw_escapes_ ? std::string(1, c) : std::string();
@@ -99,6 +101,18 @@ class Expander {
     missing_stop_ = stop != '\0';
     --depth_;
     return result;
+  }
+
+  // "<<" holds on to the blanks behind it, as a heredoc's name may have some in front.
+  std::string read_angle() {
+    const std::size_t start = at_++;
+    if (peek() == '<') {
+      ++at_;
+      while (!at_end() && is_blank(text_[at_])) {
+        ++at_;
+      }
+    }
+    return std::string(text_.substr(start, at_ - start));
   }
 
   std::string read_single_quoted() {
@@ -134,7 +148,8 @@ class Expander {
         result += raw_escapes_ ? std::string{c, next} : std::string(1, next);
         ++at_;
       } else if (!escapes || !at_end()) {
-        result += c;  // before any other character an escape stands for itself
+        // Before any other character an escape stands for itself: raw, it is an escaped escape.
+        result.append(escapes && raw_escapes_ ? 2 : 1, c);
       }
     }
   }
@@ -200,10 +215,10 @@ class Expander {
   }
 
   std::string read_braces(std::size_t start) {
-    const std::string name = read_name();
-    if (name.empty()) {
+    if (peek() == '{' || peek() == '}' || peek() == ':') {
       fail("syntax error: bad substitution");
     }
+    const std::string name = read_name();
     if (at_end()) {
       fail("syntax error: missing '}'");
     }
@@ -225,10 +240,13 @@ class Expander {
     }
     std::string word = read_part('}', trims, "syntax error: missing '}'");
     const auto value = look_up(name);
-    if (!value && options_.skip_unset) {
-      return std::string(text_.substr(start, at_ - start));
+    if (!value) {
+      unset_.insert(name);
+      if (options_.skip_unset) {
+        return std::string(text_.substr(start, at_ - start));
+      }
     }
-    return trims ? trimmed(name, value, kind, word) : conditional(name, value, kind, empty_is_unset, std::move(word));
+    return trims ? trimmed(value, kind, word) : conditional(name, value, kind, empty_is_unset, std::move(word));
   }
 
   static std::string conditional(const std::string& name, const std::optional<std::string>& value, char kind,
@@ -247,10 +265,8 @@ class Expander {
     fail(name + ": " + (word.empty() ? reason : word));
   }
 
-  std::string trimmed(const std::string& name, const std::optional<std::string>& value, char kind,
-                      std::string_view word) {
+  static std::string trimmed(const std::optional<std::string>& value, char kind, std::string_view word) {
     if (!value) {
-      unset_.insert(name);
       return {};
     }
     const bool longest = word.starts_with(kind);

@@ -25,7 +25,7 @@ struct ExpandOptions {
 struct Expansion {
   std::string text;
   std::vector<std::string> words;  ///< `text` split at unquoted blanks, expanded blanks included
-  std::set<std::string> unset;     ///< variables that were asked for without a default and were not set
+  std::set<std::string> unset;     ///< variables that were asked for and were not set, those with a default too
 };
 
 /// Throws Error(invalid) without a place ("syntax error: missing closing quote", "... unsupported modifier",

@@ -398,11 +398,11 @@ TEST(Lower, LintNeedsTheScopes) {
   static_cast<void>(f.lowered(
       "ARG TAG\nFROM --platform=$TARGETPLATFORM base:${TGA:-1}\nARG API_TOKEN\nENV a b\nCOPY $XX /x\nWORKDIR rel\n"
       "CMD x\nCMD y\nEXPOSE 80/TCP 1:2\nFROM base:$TAG\nFROM --platform=linux/arm64 base\nCOPY --from=0 a b\n"));
-  EXPECT_THAT(f.rules(),
-              ElementsAre("InvalidDefaultArgInFrom", "RedundantTargetPlatform", "FromPlatformFlagConstDisallowed",
-                          "SecretsUsedInArgOrEnv", "LegacyKeyValueFormat", "UndefinedVar", "WorkdirRelativePath",
-                          "JSONArgsRecommended", "MultipleInstructionsDisallowed", "JSONArgsRecommended",
-                          "ExposeInvalidFormat", "ExposeProtoCasing", "InvalidBaseImagePlatform"));
+  EXPECT_THAT(f.rules(), ElementsAre("InvalidDefaultArgInFrom", "UndefinedArgInFrom", "RedundantTargetPlatform",
+                                     "FromPlatformFlagConstDisallowed", "SecretsUsedInArgOrEnv", "LegacyKeyValueFormat",
+                                     "UndefinedVar", "WorkdirRelativePath", "JSONArgsRecommended",
+                                     "MultipleInstructionsDisallowed", "JSONArgsRecommended", "ExposeInvalidFormat",
+                                     "ExposeProtoCasing", "InvalidBaseImagePlatform"));
   Fixture ignored;
   ignored.options.context.local.ignore = {"*.log"};
   static_cast<void>(ignored.lowered("FROM base\nCOPY a.log b /d/\n"));

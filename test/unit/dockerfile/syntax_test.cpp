@@ -56,7 +56,7 @@ TEST(Syntax, ContinuationsCommentsAndBlankLines) {
 }
 
 TEST(Syntax, LineRangesAndCommentsAbove) {
-  const auto syntax = read_syntax("# top\n\n# above\nRUN a \\\n b\nRUN <<E\nx\nE\nRUN c\n", "x");
+  const auto syntax = read_syntax("# top\n#\n# above\nRUN a \\\n b\nRUN <<E\nx\nE\nRUN c\n", "x");
   ASSERT_EQ(syntax.nodes.size(), 3U);
   EXPECT_EQ(syntax.nodes[0].lines.first, 4);
   EXPECT_EQ(syntax.nodes[0].lines.last, 5);
@@ -97,6 +97,13 @@ TEST(Syntax, Heredocs) {
   EXPECT_TRUE(syntax.nodes[2].heredocs.empty());
   EXPECT_TRUE(syntax.nodes[3].heredocs.empty());
   EXPECT_EQ(read_syntax("ONBUILD RUN <<E\nx\nE\n", "x").nodes[0].trigger[0].heredocs[0].content, "x\n");
+  // Blanks may stand before the name; an escape in it leaves the content's variables, quotes do not.
+  const auto blanks = read_syntax("RUN cat << E > /x\nx\nE\nRUN << 'F'\ny\nF\nRUN <<\\G\nz\nG\n", "x");
+  ASSERT_EQ(blanks.nodes.size(), 3U);
+  EXPECT_EQ(blanks.nodes[0].heredocs.at(0).content, "x\n");
+  EXPECT_FALSE(blanks.nodes[1].heredocs.at(0).expand);
+  EXPECT_EQ(blanks.nodes[2].heredocs.at(0).name, "G");
+  EXPECT_TRUE(blanks.nodes[2].heredocs.at(0).expand);
   EXPECT_EQ(failure("RUN <<EOF\nx\n", 1), "dockerfile parse error on line 1: unterminated heredoc");
 }
 
@@ -125,12 +132,12 @@ TEST(Syntax, ErrorsShowTheLines) {
 
 TEST(Syntax, JsonStrings) {
   using Strings = std::vector<std::string>;
-  EXPECT_EQ(parse_json_strings("[ \"a\" , \"b\" ] trailing"), (Strings{"a", "b"}));
+  EXPECT_EQ(parse_json_strings("[ \"a\" , \"b\" ] \t"), (Strings{"a", "b"}));
   EXPECT_EQ(parse_json_strings("[]"), Strings{});
   EXPECT_EQ(parse_json_strings(R"(["\u00e9\n\t\"\\\/", "\ud83d\udc33", "\ud83d"])"),
             (Strings{"é\n\t\"\\/", "🐳", "\xef\xbf\xbd"}));
   for (const char* text : {"['a']", "[\"a\"", "[\"a]", "[\"a\",]", "a", "[\"\\x\"]", "[\"a\" \"b\"]", "[tru]", "[1.]",
-                           "[\"\\u12\"]", "[{\"a\"}]"}) {
+                           "[\"\\u12\"]", "[{\"a\"}]", "[\"a\"] trailing", "[1] trailing"}) {
     EXPECT_EQ(parse_json_strings(text), std::nullopt) << text;
   }
   for (const char* text : {"[1]", "[\"a\", null]", "[[\"a\"]]", "[{\"a\": [true, false, -1.5e+3]}]", "[{}]", "[[]]"}) {

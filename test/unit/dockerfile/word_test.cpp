@@ -82,6 +82,7 @@ TEST(Word, Modifiers) {
                                                               {"${empty:+p}", ""},
                                                               {"${empty+p}", "p"},
                                                               {"${unset+p}", ""},
+                                                              {"${+p}", ""},
                                                               {"${set:?m}", "value"},
                                                               {"${empty?m}", ""},
                                                               {"${unset:-${set}}", "value"},
@@ -118,7 +119,7 @@ TEST(Word, Errors) {
   EXPECT_EQ(failure("'open"), "unexpected end of statement while looking for matching single-quote");
   EXPECT_EQ(failure("\"open"), "unexpected end of statement while looking for matching double-quote");
   EXPECT_EQ(failure("${}"), "syntax error: bad substitution");
-  EXPECT_EQ(failure("${.}"), "syntax error: bad substitution");
+  EXPECT_EQ(failure("${.}"), "unsupported modifier (.) in substitution");
   EXPECT_EQ(failure("${set"), "syntax error: missing '}'");
   EXPECT_EQ(failure("${set:-x"), "syntax error: missing '}'");
   EXPECT_EQ(failure("${set/x"), "syntax error: missing '/' in ${");
@@ -164,7 +165,7 @@ TEST(Word, EscapeCharacterCanBeAnother) {
 
 TEST(Word, UnsetVariablesAreTold) {
   const auto result = expand("$one ${two} ${three:-x} $set", variable);
-  EXPECT_THAT(result.unset, testing::ElementsAre("one", "two"));
+  EXPECT_THAT(result.unset, testing::ElementsAre("one", "three", "two"));
 }
 
 }  // namespace

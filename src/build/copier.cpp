@@ -72,23 +72,63 @@ void Copier::claim(const std::string& path, const std::string& source) {
 
 void Copier::copy(const Tree& from, const Selected& source, std::string_view dest, bool directory) {
   links_.clear();
+  if (source.with_parents) {
+    copy_below(from, source, dest);
+    return;
+  }
   if (source.node.type == Node::Type::directory) {
-    const auto target =
-        source.parent.empty() ? std::string(dest) : join(join(dest, source.parent), base_name(source.name));
+    const std::string target(dest);
     // As in BuildKit a destination with a trailing slash is made first, and so does not take the source's attributes.
     make_directories(directory ? std::string_view(target) : parent_path(clean_relative(target)));
     const auto resolved = resolve(root_, target, Missing::keep).value();
     copy_node(from, source.path, "", source.node, resolved, true);
     return;
   }
-  const auto folder = source.parent.empty() ? std::string(dest) : join(dest, source.parent);
   const auto name = base_name(source.name);
   if (style_.excludes != nullptr && style_.excludes->ignored(name)) {
     return;
   }
-  const auto place = place_file(name, folder, directory || !source.parent.empty());
+  const auto place = place_file(name, dest, directory);
   claim(place, source.path);
   copy_node(from, source.path, "", source.node, place, true);
+}
+
+/// --parents: the directories from the pivot down are made as they are in the source, and a directory keeps its name.
+void Copier::copy_below(const Tree& from, const Selected& source, std::string_view dest) {
+  const auto relative = join(source.parent, base_name(source.name));
+  const bool is_directory = source.node.type == Node::Type::directory;
+  if (style_.excludes != nullptr && style_.excludes->ignored(relative) &&
+      !(is_directory && style_.excludes->may_contain_included(relative))) {
+    return;
+  }
+  auto place = make_directories(dest);
+  auto origin = source.pivot;
+  for (std::string_view rest = source.parent; !rest.empty();) {
+    const auto name = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    place = join(place, name);
+    origin = join(origin, name);
+    if (const auto there = root_.lstat(place)) {
+      if (there->type != Node::Type::directory) {
+        throw Error(ErrorKind::invalid, "cannot copy to non-directory: /" + place);
+      }
+      continue;
+    }
+    const auto path = resolve(from, origin, Missing::fail);
+    const auto node = path ? from.lstat(*path) : std::nullopt;
+    if (!node) {
+      throw not_found(from, origin);
+    }
+    if (::mkdirat(root_.fd(), place.c_str(), 0755) != 0) {
+      throw system_error("create the directory /" + place);
+    }
+    set_attributes(from, *path, *node, place);
+  }
+  place = join(place, base_name(source.name));
+  if (!is_directory) {
+    claim(place, source.path);
+  }
+  copy_node(from, source.path, relative, source.node, place, source.name.empty());
 }
 
 void Copier::write_file(std::string_view name, std::string_view data, std::string_view dest, bool directory) {

@@ -60,6 +60,7 @@ class Copier {
   /// Where a file of this name goes: `dest` itself, or below it where it is (or is written as) a directory. The parents
   /// are made.
   std::string place_file(std::string_view name, std::string_view dest, bool directory);
+  void copy_below(const Tree& from, const Selected& source, std::string_view dest);
   void claim(const std::string& path, const std::string& source);
   void copy_node(const Tree& from, const std::string& source, const std::string& relative, const Node& node,
                  const std::string& dest, bool top);

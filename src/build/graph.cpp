@@ -95,7 +95,7 @@ void write(Writer& out, const RunOp& op) {
 void write(Writer& out, const CopyOp& op) {
   out.field("op", "copy").field("dest", op.dest).field("directory", op.dest_is_directory ? 1 : 0);
   out.field("chown", op.chown).field("chmod", op.chmod).field("link", op.link ? 1 : 0);
-  out.field("parents", op.parents ? 1 : 0).list("excludes", op.excludes);
+  out.field("parents", op.parents ? 2 : 0).list("excludes", op.excludes);  // 2: directories keep their names
   for (const auto& source : op.sources) {
     out.field("input", source.input).field("path", source.path).field("unpack", source.unpack ? 1 : 0);
   }

@@ -145,7 +145,7 @@ void Lowering::apply(StageState& state, const Command& command, const dockerfile
   op.dest_is_directory = directory;
   op.chown = copy.chown;
   op.chmod = copy.chmod;
-  op.link = copy.link;
+  op.link = copy.link && copy.chmod.empty();  // as in BuildKit, which links nothing that it must change
   op.parents = copy.parents;
   op.excludes = copy.excludes;
 

@@ -1,5 +1,7 @@
 #include "build/selection.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "build/context_tree.h"
 #include "dockerfile/ignore.h"
@@ -79,26 +81,42 @@ void expand(const Tree& tree, const std::string& matched, std::string_view rest,
   }
 }
 
+/// "a/b/./c/d": what is behind the pivot "/./" is kept below the destination.
+void split_at_pivot(std::string_view written, Selected& selected) {
+  const auto at = written.find("/./");
+  const auto depth = [](std::string_view path) {
+    return path.empty() ? 0 : std::count(path.begin(), path.end(), '/') + 1;
+  };
+  auto skipped = at == std::string_view::npos ? 0 : depth(clean_relative(written.substr(0, at)));
+  std::string_view parent = parent_path(selected.name);
+  while (skipped-- > 0 && !parent.empty()) {
+    const auto first = parent.substr(0, parent.find('/'));
+    selected.pivot = join(selected.pivot, first);
+    parent.remove_prefix(std::min(parent.size(), first.size() + 1));
+  }
+  selected.parent = parent;
+}
+
+/// Where a match is in the tree. With --parents it is taken as it is, else a link is followed.
+std::optional<std::string> place_of(const Tree& tree, const std::string& match, bool parents) {
+  if (!parents || match.empty()) {
+    return resolve(tree, match, Missing::fail);
+  }
+  const auto parent = resolve(tree, parent_path(match), Missing::fail);
+  return parent ? std::optional(join(*parent, base_name(match))) : std::nullopt;
+}
+
+}  // namespace
+
 Error not_found(const Tree& tree, const std::string& path) {
-  Error error(ErrorKind::not_found, "failed to calculate checksum of ref: \"/" + path + "\": not found");
-  if (const auto* context = dynamic_cast<const ContextTree*>(&tree); context != nullptr && context->is_ignored(path)) {
+  const auto* context = dynamic_cast<const ContextTree*>(&tree);
+  Error error(ErrorKind::not_found, std::string("failed to compute cache key: failed to calculate checksum of ref ") +
+                                        (context != nullptr ? "context" : "stage") + ": \"/" + path + "\": not found");
+  if (context != nullptr && context->is_ignored(path)) {
     error.hint("it exists, but .dockerignore leaves it out");
   }
   return error;
 }
-
-/// "a/b/./c/d": what is behind the pivot "/./" is kept below the destination.
-std::string pivot_parent(std::string_view written, std::string_view matched) {
-  const auto pivot = written.find("/./");
-  if (pivot == std::string_view::npos) {
-    return std::string(parent_path(matched));
-  }
-  const auto skipped = clean_relative(written.substr(0, pivot));
-  const auto parent = parent_path(matched);
-  return parent.size() <= skipped.size() ? "" : std::string(parent.substr(skipped.size() + (skipped.empty() ? 0 : 1)));
-}
-
-}  // namespace
 
 std::vector<Selected> select(const Tree& tree, const CopySource& source, bool parents) {
   const auto pattern = clean_relative(source.path);
@@ -113,15 +131,16 @@ std::vector<Selected> select(const Tree& tree, const CopySource& source, bool pa
   }
   std::vector<Selected> selected;
   for (const auto& match : matches) {
-    const auto path = resolve(tree, match, Missing::fail);
+    const auto path = place_of(tree, match, parents);
     const auto node = path ? tree.lstat(*path) : std::nullopt;
     if (!node) {
       throw not_found(tree, match);
     }
-    selected.push_back({.path = *path,
-                        .name = match,
-                        .parent = parents ? pivot_parent(source.path, match) : std::string(),
-                        .node = *node});
+    selected.push_back(
+        {.path = *path, .name = match, .with_parents = parents, .parent = {}, .pivot = {}, .node = *node});
+    if (parents) {
+      split_at_pivot(source.path, selected.back());
+    }
   }
   return selected;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -134,6 +135,28 @@ NamedFile named(const Tree& tree, const Item& item) {
               link ? "-> " + tree.read_link(item.path) : fmt::format("{:04o} {}", item.node.mode, item.content.hex())};
 }
 
+void add_attributes(const Tree& tree, const std::string& path, const Node& node, KeyHasher& key) {
+  key.add(node.mode).add((static_cast<std::uint64_t>(node.uid) << 32) | node.gid);
+  for (const auto& [name, value] : tree.xattrs(path)) {
+    key.add("x").add(name).add(value);
+  }
+}
+
+/// --parents: the whole name counts, and how the directories are that the copy makes on its way.
+void add_parents(const Tree& tree, const Selected& chosen, KeyHasher& key) {
+  if (!chosen.with_parents) {
+    return;
+  }
+  key.add("parents 2").add(chosen.parent).add(base_name(chosen.name));
+  for (std::size_t end = 0; end < chosen.parent.size();) {
+    end = std::min(chosen.parent.find('/', end + 1), chosen.parent.size());
+    const auto path = resolve(tree, join(chosen.pivot, chosen.parent.substr(0, end)), Missing::fail);
+    if (const auto node = path ? tree.lstat(*path) : std::nullopt) {
+      add_attributes(tree, *path, *node, key);
+    }
+  }
+}
+
 }  // namespace
 
 Digest digest_selection(const Tree& tree, const std::vector<Selected>& selected,
@@ -148,7 +171,8 @@ Digest digest_selection(const Tree& tree, const std::vector<Selected>& selected,
   std::vector<std::size_t> first_of;
   for (const auto& source : selected) {
     first_of.push_back(items.size());
-    collect(tree, source.path, "", source.node, matcher.get(), items);
+    const auto relative = source.with_parents ? join(source.parent, base_name(source.name)) : std::string();
+    collect(tree, source.path, relative, source.node, matcher.get(), items);
   }
   hash_contents(tree, items, records, threads);
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> groups;
@@ -157,16 +181,13 @@ Digest digest_selection(const Tree& tree, const std::vector<Selected>& selected,
       // The name counts where it decides the copy's name: files, or whole paths with --parents.
       const auto& chosen = selected[source++];
       const bool directory = chosen.node.type == Node::Type::directory;
-      key.add("source").add(directory ? std::string_view{} : base_name(chosen.name)).add(chosen.parent);
-      key.add(directory && !chosen.parent.empty() ? base_name(chosen.name) : std::string_view{});
+      key.add("source").add(directory ? std::string_view{} : base_name(chosen.name));
+      add_parents(tree, chosen, key);
     }
     const auto& item = items[i];
     const auto& node = item.node;
-    key.add(item.relative).add(static_cast<std::uint64_t>(node.type)).add(node.mode);
-    key.add((static_cast<std::uint64_t>(node.uid) << 32) | node.gid);
-    for (const auto& [name, value] : tree.xattrs(item.path)) {
-      key.add("x").add(name).add(value);
-    }
+    key.add(item.relative).add(static_cast<std::uint64_t>(node.type));
+    add_attributes(tree, item.path, node, key);
     if (node.type == Node::Type::symlink) {
       key.add(tree.read_link(item.path));
     } else if (node.type == Node::Type::file) {

@@ -148,7 +148,7 @@ class SolverTest : public testing::Test {
 };
 
 TEST_F(SolverTest, a_layer_keeps_the_time_of_the_step_that_made_it_first) {
-  const std::string command = "/bin/busybox touch -d '2020-01-01 00:00' /f";
+  const std::string command = "/bin/busybox touch -d '2020-01-01 00:00:00' /f";
   const auto one = target("one", run(image(), command));
   const auto other = target("other", run(image(), ": ; " + command));
   const auto before = solve_all({one}).front();

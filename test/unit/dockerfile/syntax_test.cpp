@@ -30,6 +30,7 @@ TEST(Syntax, OneLineForEachInstruction) {
   EXPECT_EQ(sexpr("ENV a=1 b='2 3'\nLABEL k some value\n"),
             "(env \"a\" \"1\" \"=\" \"b\" \"'2 3'\" \"=\")\n(label \"k\" \"some value\" \"\")\n");
   EXPECT_EQ(sexpr("ONBUILD RUN x\n"), "(onbuild (run \"x\"))\n");
+  EXPECT_EQ(sexpr("FOO --a bar\n"), "(foo [\"--a\"] \"\")\n");  // unknown: refused later
   EXPECT_EQ(sexpr("HEALTHCHECK --interval=1s CMD a b\nHEALTHCHECK NONE\nHEALTHCHECK CMD [\"a\"]\n"),
             "(healthcheck [\"--interval=1s\"] \"CMD\" \"a b\")\n(healthcheck \"NONE\")\n(healthcheck \"CMD\" \"a\")\n");
   EXPECT_EQ(sexpr("ARG a b=\"c d\"\nEXPOSE 80  81\nVOLUME /a /b\n"),

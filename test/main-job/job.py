@@ -148,6 +148,9 @@ def become_subreaper():
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
+not_ours = set()  # pids of children that belong to the test itself
+
+
 def children():
     """Our live children, as `pid name`; those that have ended are reaped."""
     while True:
@@ -159,6 +162,8 @@ def children():
     found = []
     for task in pathlib.Path("/proc/self/task").iterdir():
         for pid in (task / "children").read_text().split():
+            if int(pid) in not_ours:
+                continue
             try:
                 found.append(f"{pid} {pathlib.Path('/proc', pid, 'comm').read_text().strip()}")
             except OSError:
@@ -167,10 +172,13 @@ def children():
 
 
 def cgroups():
-    """All cgroups of the host."""
+    """The cgroups of dlc's, but for those of live runs that are not ours: others may be at work on this machine."""
     found = set()
     for directory, folders, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(directory, folder) for folder in folders)
+        for folder in folders:
+            pid = folder.split("-")[1] if folder.startswith("dlc-") else ""
+            if pid and not pathlib.Path("/proc", pid).exists():
+                found.add(os.path.join(directory, folder))
     return found
 
 

@@ -24,7 +24,7 @@ using sandbox::ContainerMount;
 /// As typed, before any meaning.
 struct RawOptions {
   std::vector<std::string> env, env_files, volumes, mounts, tmpfs, ports, ulimits, hosts;
-  std::string entrypoint, memory, shm_size, network = "host", host_certs = "off", name;
+  std::string entrypoint, memory, cpus, shm_size, network = "host", host_certs = "off", name;
   bool remove = false, detach = false;
 };
 
@@ -214,6 +214,16 @@ std::uint64_t parse_number(const std::string& text, const std::string& option) {
   return value;
 }
 
+double parse_cpus(const std::string& text) {
+  double value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  constexpr double kMost = 1e6;
+  if (code != std::errc{} || end != text.data() + text.size() || !(value >= 0) || value > kMost) {
+    throw usage(fmt::format("--cpus: not a number of CPUs: {} (want one such as 1.5)", text));
+  }
+  return value;
+}
+
 void add_ulimit(RunOptions& options, const std::string& text) {
   const std::string option = "--ulimit " + text;
   const auto equal = text.find('=');
@@ -274,7 +284,7 @@ void declare(CLI::App& app, RunOptions& options, RawOptions& raw) {
   app.add_option("-w,--workdir", options.working_dir, "working directory");
   app.add_option("--entrypoint", raw.entrypoint, "instead of the image's; its command is then not used");
   app.add_option("-m,--memory", raw.memory, "most memory, such as 512m or 4g");
-  app.add_option("--cpus", options.cpus, "most CPUs, such as 1.5")->check(CLI::NonNegativeNumber);
+  app.add_option("--cpus", raw.cpus, "most CPUs, such as 1.5");
   app.add_option("--shm-size", raw.shm_size, "size of /dev/shm (64m)");
   app.add_option("--network,--net", raw.network, "host or none (host)");
   app.add_option("--name", raw.name, "accepted; a container in the foreground needs none");
@@ -283,7 +293,11 @@ void declare(CLI::App& app, RunOptions& options, RawOptions& raw) {
   app.add_option("--stop-signal", options.stop_signal,
                  "what the command gets when dlc gets SIGTERM (the image's, else SIGTERM)");
   app.add_option("--stop-timeout", options.stop_timeout, "seconds from there to SIGKILL (never)")
-      ->check(CLI::NonNegativeNumber);
+      ->check([](const std::string& text) {
+        const bool whole =
+            !text.empty() && text.size() < 9 && text.find_first_not_of("0123456789") == std::string::npos;
+        return whole ? std::string() : fmt::format("not a number of seconds: {}", text);
+      });
   app.add_option("--host-certs", raw.host_certs,
                  "off, file or env: give the container the host's certificate authorities (off)");
 }
@@ -304,6 +318,7 @@ void interpret(RunOptions& options, const RawOptions& raw) {
   options.host_certs = raw.host_certs == "off"    ? sandbox::HostCerts::off
                        : raw.host_certs == "file" ? sandbox::HostCerts::file
                                                   : sandbox::HostCerts::env;
+  options.cpus = raw.cpus.empty() ? 0 : parse_cpus(raw.cpus);
   options.memory = raw.memory.empty() ? 0 : parse_bytes(raw.memory, "--memory");
   options.shm_size = raw.shm_size.empty() ? options.shm_size : parse_bytes(raw.shm_size, "--shm-size");
   if (!options.working_dir.empty() && !options.working_dir.starts_with('/')) {

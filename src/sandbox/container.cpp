@@ -97,6 +97,7 @@ class Container {
     const int root = plan_.mounts.front().mount.get();
     points_ = MountPoints(root, spec_.upper);
     check_root(root);
+    program_is_directory_ = names_directory(root);
     input_.user = resolve_user(root, spec_.user);
     input_.env = environment_with_home(spec_, input_.user);
     if (certificates_ && spec_.host_certs == HostCerts::env) {
@@ -121,6 +122,19 @@ class Container {
         throw Error(ErrorKind::denied, std::string("the image's /") + name + " is not a directory");
       }
       points_.make(std::string("/") + name, true);
+    }
+  }
+
+  /// Whether the program, where a path says which it is, is a directory: crun says of one that it is not there.
+  [[nodiscard]] bool names_directory(int root) const {
+    if (spec_.argv.empty() || spec_.argv[0].find('/') == std::string::npos) {
+      return false;
+    }
+    const auto path = (fs::path(spec_.cwd) / spec_.argv[0]).string();
+    try {
+      return try_open_in_root(root, path, O_PATH | O_DIRECTORY).has_value();
+    } catch (const Error&) {  // a loop of links, say: the runtime will tell
+      return false;
     }
   }
 
@@ -261,7 +275,8 @@ class Container {
     }
     const auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
     if (has("executable") || has("exec:") || has("exec ")) {
-      result.status = has("ermission denied") || has("Is a directory") || has("is a directory") ? 126 : 127;
+      const bool denied = has("ermission denied") || has("not permitted") || has("s a directory");
+      result.status = denied || program_is_directory_ ? 126 : 127;
       return;
     }
     throw Error(ErrorKind::failed, runtime_.name + ": " + message);
@@ -297,6 +312,7 @@ class Container {
   std::optional<InjectedCertificates> certificates_;
   std::optional<Cgroup> cgroup_;
   bool limited_ = true;
+  bool program_is_directory_ = false;
 };
 
 }  // namespace

@@ -84,6 +84,22 @@ TEST(RunOptionsTest, PortsAreTheHosts) {
   EXPECT_EQ(failure({"--network", "bridge", "i"}), ErrorKind::unsupported);
 }
 
+TEST(RunOptionsTest, NumbersOfCpusAndSeconds) {
+  EXPECT_EQ(parsed({"--cpus", "1.5", "i"}).cpus, 1.5);
+  EXPECT_EQ(parsed({"--stop-timeout", "10", "i"}).stop_timeout, 10);
+  for (const char* text : {"abc", "-1", "nan", "inf", "1e9", "2x", ""}) {
+    EXPECT_EQ(failure({"--cpus", text, "i"}), text[0] == 0 ? ErrorKind::internal : ErrorKind::usage) << text;
+  }
+  for (const char* arguments : {"--cpus", "--stop-timeout"}) {
+    try {
+      (void)parse_run_options(std::vector<std::string>{arguments, "abc", "i"});
+      FAIL() << arguments;
+    } catch (const Error& error) {
+      EXPECT_LT(std::string(error.what()).size(), 80U) << error.what();
+    }
+  }
+}
+
 TEST(RunOptionsTest, WrongCommandLines) {
   EXPECT_EQ(failure({}), ErrorKind::usage);
   EXPECT_EQ(failure({"--memry", "5", "i"}), ErrorKind::usage);

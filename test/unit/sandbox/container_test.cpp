@@ -91,6 +91,12 @@ TEST_P(ContainerTest, ProgramThatCannotRunIs126) {
   EXPECT_EQ(outcome.status, 126) << outcome.err;
 }
 
+TEST_P(ContainerTest, DirectoryAsProgramIs126) {
+  EXPECT_EQ(run({"/etc"}).status, 126);
+  EXPECT_EQ(run({"./etc"}).status, 126);
+  EXPECT_EQ(run({"etc"}).status, 127) << "a bare name is looked for in PATH";
+}
+
 TEST_P(ContainerTest, SignalsBecomeExitStatus) {
   EXPECT_EQ(shell("sh -c 'kill -9 $$'; exit $?").status, 137);
   EXPECT_EQ(shell("sh -c 'kill -15 $$'; exit $?").status, 143);

@@ -272,13 +272,6 @@ void DocumentLint::build_flag(const Entry& build, const Node& image) {
 void DocumentLint::flag_name(const Entry& build, const Node& image) {
   const Node& value = *build.value.node;
   const auto flags = flags_of(framework_);
-  if (std::find(flags.begin(), flags.end(), value.anchor) == flags.end()) {
-    const auto similar = closest(value.anchor, flags);
-    warn(value.anchor_at, fmt::format("no selection can switch &{} on", value.anchor),
-         similar.empty() ? fmt::format("a name such as {}", flags.front()) : fmt::format("did you mean &{}?", similar),
-         "dead-build-flag");
-    return;
-  }
   const auto text = [&](std::string_view key) {
     const Entry* entry = image.find(key);
     return entry != nullptr && entry->value.node->kind == Kind::string ? entry->value.node->text : std::string();
@@ -289,11 +282,20 @@ void DocumentLint::flag_name(const Entry& build, const Node& image) {
   const auto knows = [](std::span<const std::string> known, const std::string& word) {
     return std::find(known.begin(), known.end(), word) != known.end();
   };
-  if (!knows(known_device_types(), device) || !knows(known_image_types(), type) ||
-      !knows(known_py_versions(), python)) {
+  const bool complete =
+      knows(known_device_types(), device) && knows(known_image_types(), type) && knows(known_py_versions(), python);
+  const auto own = complete ? selection_variable(framework_, device, type, python) : std::string();
+  if (std::find(flags.begin(), flags.end(), value.anchor) == flags.end()) {
+    // The image's own combination is meant, whatever else is spelt alike.
+    const auto similar = complete ? own : closest(value.anchor, flags);
+    warn(value.anchor_at, fmt::format("no selection can switch &{} on", value.anchor),
+         similar.empty() ? fmt::format("a name such as {}", flags.front()) : fmt::format("did you mean &{}?", similar),
+         "dead-build-flag");
     return;
   }
-  const auto own = selection_variable(framework_, device, type, python);
+  if (!complete) {
+    return;
+  }
   const auto of_family = selection_variable(framework_.substr(0, framework_.find('_')), device, type, python);
   if (value.anchor != own && value.anchor != of_family) {
     warn(value.anchor_at,

@@ -83,6 +83,8 @@ TEST_F(Lint, BuildFlags) {
   EXPECT_EQ(flag("&MXNET_CPU_TRAIN_PY3 false"), "dead-build-flag:13");
   EXPECT_EQ(found.all()[0].hint, "did you mean &MXNET_CPU_TRAINING_PY3?");
   EXPECT_EQ(flag("&SOMETHING false"), "dead-build-flag:13");
+  EXPECT_EQ(flag("&MXNET_CPU_TRAINING_PY false"), "dead-build-flag:13");
+  EXPECT_EQ(found.all().at(0).hint, "did you mean &MXNET_CPU_TRAINING_PY3?") << "the image's own, not ..._PY2";
   EXPECT_EQ(flag("&MXNET_GPU_TRAINING_PY3 false"), "flag-mismatch:13");
 }
 

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 
@@ -40,12 +42,16 @@ struct ChildPlan {
   const char* directory;  // or nullptr
   int in, out, err, status;
   pid_t parent;
+  bool own_session;
 };
 
 [[noreturn]] void run_child(const ChildPlan& plan) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) {
     ::_exit(127);
+  }
+  if (plan.own_session) {
+    ::setsid();
   }
   sigset_t none;
   sigemptyset(&none);
@@ -101,13 +107,57 @@ void feed(UniqueFd& fd, std::string_view& input) {
   }
 }
 
-void exchange(UniqueFd& in, UniqueFd& out, UniqueFd& err, CommandResult& result, const CommandOptions& options) {
+/// A stop request as something to poll for, and what it does to the child.
+class Killer {
+ public:
+  Killer(pid_t child, const std::stop_token& stop)
+      : child_(child), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), callback_(stop, Wake{wake_.get()}) {}
+
+  [[nodiscard]] int fd() const { return killed_ ? -1 : wake_.get(); }
+  [[nodiscard]] bool killed() const { return killed_; }
+  void kill() {
+    ::kill(child_, SIGKILL);
+    killed_ = true;
+    deadline_ = Clock::now() + kPatience;
+  }
+  /// For poll: -1 without end.
+  [[nodiscard]] int timeout() const {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+    return !killed_ ? -1 : static_cast<int>(std::max<std::int64_t>(left, 0));
+  }
+  /// Somebody whom the child left behind holds its output open for too long.
+  [[nodiscard]] bool given_up() const { return killed_ && Clock::now() >= deadline_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kPatience{5};
+  struct Wake {
+    int fd;
+    void operator()() const {
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto ignored = ::write(fd, &one, sizeof one);
+    }
+  };
+
+  pid_t child_;
+  UniqueFd wake_;
+  std::stop_callback<Wake> callback_;
+  bool killed_ = false;
+  Clock::time_point deadline_;
+};
+
+void exchange(UniqueFd& in, UniqueFd& out, UniqueFd& err, CommandResult& result, const CommandOptions& options,
+              Killer& killer) {
   std::string_view input = options.input;
   ::fcntl(in.get(), F_SETFL, O_NONBLOCK);
-  while (out || err) {
-    std::array<pollfd, 3> fds{{{in.get(), POLLOUT, 0}, {out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}}};
-    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) {
+  while ((out || err) && !killer.given_up()) {
+    std::array<pollfd, 4> fds{
+        {{in.get(), POLLOUT, 0}, {out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}, {killer.fd(), POLLIN, 0}}};
+    if (::poll(fds.data(), fds.size(), killer.timeout()) < 0 && errno != EINTR) {
       throw system_error("poll");
+    }
+    if (fds[3].revents != 0) {
+      killer.kill();
     }
     if (in && fds[0].revents != 0) {
       feed(in, input);
@@ -161,7 +211,8 @@ CommandResult run_command(const std::vector<std::string>& argv, const CommandOpt
                        .out = out.write.get(),
                        .err = err.write.get(),
                        .status = status.write.get(),
-                       .parent = ::getpid()};
+                       .parent = ::getpid(),
+                       .own_session = options.stop.stop_possible()};
   const pid_t pid = ::fork();
   if (pid < 0) {
     throw system_error("fork");
@@ -174,9 +225,13 @@ CommandResult run_command(const std::vector<std::string>& argv, const CommandOpt
   err.write.reset();
   status.write.reset();
   CommandResult result;
-  exchange(in.write, out.read, err.read, result, options);
+  Killer killer(pid, options.stop);
+  exchange(in.write, out.read, err.read, result, options, killer);
   int wait_status = 0;
   while (::waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
+  }
+  if (killer.killed()) {
+    throw Error(ErrorKind::cancelled, argv[0] + " was stopped");
   }
   int error_number = 0;
   if (::read(status.read.get(), &error_number, sizeof error_number) == sizeof error_number) {

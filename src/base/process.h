@@ -2,6 +2,7 @@
 // Runs a helper program (mmdebstrap, git, ...) and waits for it. RUN steps and containers go through `sandbox`.
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,10 @@ struct CommandOptions {
   std::string directory;                            ///< empty: the caller's
   std::string input;                                ///< given on standard input
   std::function<void(std::string_view)> on_output;  ///< standard output and error, chunk by chunk, as they come
+  /// Where it can ask for a stop: the program gets a session of its own (the terminal's Ctrl-C is ours alone to
+  /// answer), and a stop request kills it, waits for the end of its output (a few seconds at most) and throws
+  /// Error(cancelled).
+  std::stop_token stop;
 };
 
 struct CommandResult {

@@ -269,9 +269,10 @@ std::optional<codec::Digest> recorded(const BaseEntry& entry, store::Store& stor
 
 class BaseMaker {
  public:
-  BaseMaker(const BaseEntry& entry, store::Store& store, EventBus& bus)
+  BaseMaker(const BaseEntry& entry, store::Store& store, EventBus& bus, std::stop_token stop)
       : entry_(entry),
         store_(store),
+        stop_(std::move(stop)),
         activity_(bus, ActivityKind::base, "base " + entry.name + " (" + entry.suite + " from the package mirror)"),
         directory_(store.make_temporary_directory()),
         folder_(directory_.path()) {}
@@ -282,7 +283,8 @@ class BaseMaker {
       activity_.finish(ActivityResult::done);
       return digest;
     } catch (const Error& error) {
-      activity_.finish(ActivityResult::failed, error.what());
+      const bool cancelled = error.kind() == ErrorKind::cancelled;
+      activity_.finish(cancelled ? ActivityResult::cancelled : ActivityResult::failed, error.what());
       throw;
     }
   }
@@ -297,6 +299,7 @@ class BaseMaker {
     CommandOptions options;
     options.environment = clean_environment(folder_);
     options.on_output = [this](std::string_view text) { activity_.log(LogStream::err, text); };
+    options.stop = stop_;
     CommandResult result;
     try {
       result = run_command(mmdebstrap_command(entry_, folder_, mirrors), options);
@@ -333,6 +336,7 @@ class BaseMaker {
 
   const BaseEntry& entry_;
   store::Store& store_;
+  std::stop_token stop_;
   Activity activity_;
   TemporaryDirectory directory_;
   const std::filesystem::path& folder_;
@@ -419,7 +423,7 @@ std::optional<codec::Digest> known_base_image(const std::string& name, const std
 }
 
 codec::Digest base_image(const std::string& name, const std::string& bases_file, bool refresh, store::Store& store,
-                         EventBus& bus) {
+                         EventBus& bus, const std::stop_token& stop) {
   if (bases_file.empty()) {
     if (const auto made = store.records().find_image(std::string(kBasePrefix) + name + ":latest"); made && !refresh) {
       return made->manifest;  // outside of a checkout the one that was made in it is as good
@@ -435,14 +439,17 @@ codec::Digest base_image(const std::string& name, const std::string& bases_file,
     }
   }
   const auto before = store.records().value(value_key(entry));
-  const auto lock = store.lock_step(codec::sha256("base " + name + entry.canonical()), [&](const std::string& holder) {
-    bus.message("note", "waiting for the base " + name + ", which " + holder + " is making");
-  });
+  const auto lock = store.lock_step(
+      codec::sha256("base " + name + entry.canonical()),
+      [&](const std::string& holder) {
+        bus.message("note", "waiting for the base " + name + ", which " + holder + " is making");
+      },
+      stop);
   if (const auto known = recorded(entry, store);
       known && (!refresh || store.records().value(value_key(entry)) != before)) {
     return *known;  // another process made it while we waited
   }
-  return BaseMaker(entry, store, bus).make();
+  return BaseMaker(entry, store, bus, stop).make();
 }
 
 }  // namespace dlc::build

@@ -4,6 +4,7 @@
 // is kept in the store until its entry changes or it is refreshed.
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,9 +38,10 @@ struct BaseEntry {
 [[nodiscard]] std::string find_bases_file(const std::string& wanted = {});
 
 /// The manifest digest of the base image `name` (without prefix), made if it is not in the store or `refresh` is set.
-/// Two processes make it once. Error(not_found) lists the names there are; Error(network) where the mirror is dead.
+/// Two processes make it once. Error(not_found) lists the names there are; Error(network) where the mirror is dead;
+/// Error(cancelled) after a stop request.
 [[nodiscard]] codec::Digest base_image(const std::string& name, const std::string& bases_file, bool refresh,
-                                       store::Store& store, EventBus& bus);
+                                       store::Store& store, EventBus& bus, const std::stop_token& stop);
 
 /// The same where the store has it; makes nothing.
 [[nodiscard]] std::optional<codec::Digest> known_base_image(const std::string& name, const std::string& bases_file,

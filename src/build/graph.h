@@ -178,6 +178,13 @@ class Graph {
 /// docs/engine.md, "Keys". Equal texts, equal operations.
 [[nodiscard]] std::string canonical_text(const Op& op);
 
+/// Where an image's own Dockerfile has a step that it may share with others.
+struct Place {
+  std::string name;  ///< as `Vertex::name`, with this image's numbers
+  SourceLocation where;
+  std::string excerpt;
+};
+
 /// An image to be made: a file system and the configuration over it.
 struct ImageTarget {
   std::string name;  ///< what a person reads
@@ -185,6 +192,7 @@ struct ImageTarget {
   oci::ImageConfig config;       ///< history complete; `diff_ids` empty; `created` of new entries empty (solver fills)
   std::size_t base_history = 0;  ///< the first entries of `config.history`, which came from the base
   std::map<std::string, std::string> annotations;
+  std::map<VertexId, Place> places;  ///< of the steps that come from its Dockerfile
 };
 
 }  // namespace dlc::build

@@ -166,7 +166,7 @@ struct ImageFinder::State {
     const auto bases = find_bases_file(options.bases_file);
     std::optional<Digest> manifest = reference.digest;
     if (!manifest) {
-      manifest = options.make_bases ? base_image(base, bases, options.refresh_bases, store, bus)
+      manifest = options.make_bases ? base_image(base, bases, options.refresh_bases, store, bus, stop)
                                     : known_base_image(base, bases, store);
     }
     if (!manifest) {
@@ -306,7 +306,7 @@ std::shared_ptr<const ResolvedImage> ImageFinder::resolve(const std::string& nam
 }
 
 Digest ensure_layers(const ResolvedImage& image, store::Store& store, EventBus& bus, ActivityId parent, bool blobs,
-                     bool unpack) {
+                     bool unpack, const std::stop_token& stop) {
   oci::check_image(image.manifest, image.config);
   Digest chain;
   std::vector<Digest> to_unpack;
@@ -328,13 +328,14 @@ Digest ensure_layers(const ResolvedImage& image, store::Store& store, EventBus& 
     }
   }
   if (!to_fetch.empty()) {
-    const auto open = open_source(image.origin, image.origin_location, store);
+    const auto open = open_source(image.origin, image.origin_location, store, stop);
     registry::PullOptions options;
     options.parent = parent;
+    options.stop = stop;
     registry::ensure_layer_blobs(*open.source, store, to_fetch, options, bus);
   }
   for (const auto& wanted : to_unpack) {
-    const auto lock = store.lock_step(codec::sha256("unpack " + wanted.hex()), [](const std::string&) {});
+    const auto lock = store.lock_step(codec::sha256("unpack " + wanted.hex()), [](const std::string&) {}, stop);
     if (const auto layer = store.layers().find(wanted); !layer->unpacked) {
       Activity activity(bus, ActivityKind::layer, "unpack " + wanted.str().substr(0, 19) + " of " + image.name, parent);
       store.layers().unpack(wanted, &activity);

@@ -36,8 +36,9 @@ class ImageFinder {
 };
 
 /// Brings missing layer blobs of `image` into the store (from its origin) and adopts its layers; with `unpack` also
-/// their snapshots. Returns the chain id of its file system. Thread-safe and idempotent.
+/// their snapshots. Returns the chain id of its file system. Thread-safe and idempotent. After a stop request what is
+/// still to be fetched is Error(cancelled).
 Digest ensure_layers(const ResolvedImage& image, store::Store& store, EventBus& bus, ActivityId parent, bool blobs,
-                     bool unpack);
+                     bool unpack, const std::stop_token& stop = {});
 
 }  // namespace dlc::build

@@ -495,7 +495,7 @@ void Lowering::start_from_context(StageState& state, const NamedContext& context
     copy.sources.push_back({});
     copy.dest = "/";
     copy.dest_is_directory = true;
-    state.root = graph_.add({.op = copy,
+    state.root = add_vertex({.op = copy,
                              .inputs = {scratch, context_vertex(context, name)},
                              .name = "FROM " + name,
                              .epoch = epoch_,
@@ -552,6 +552,7 @@ ImageTarget Lowering::finish(StageState& target) {
   result.root = target.root;
   result.config = std::move(target.config);
   result.base_history = target.base_history;
+  result.places = std::move(places_);
   for (const auto& [key, value] : options_.labels) {
     result.config.labels[key] = value;
   }

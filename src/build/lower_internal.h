@@ -116,6 +116,8 @@ class Lowering {
   void add_history(StageState& state, std::string created_by, bool layer);
   void add_step(StageState& state, const Command& command, Op op, std::vector<VertexId> inputs, std::string name,
                 bool always_cached = false);
+  /// Adds a vertex of this Dockerfile's, or finds the equal one, and keeps where this file has it.
+  [[nodiscard]] VertexId add_vertex(Vertex vertex);
   [[nodiscard]] Error error(dockerfile::LineRange lines, std::string message) const;
 
   // lower_config.cpp
@@ -163,6 +165,7 @@ class Lowering {
   std::deque<StageState> stages_;
   std::map<std::string, StageState*> by_name_;
   std::deque<dockerfile::Instruction> triggers_;
+  std::map<VertexId, Place> places_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<const ResolvedImage>> resolved_;
 };
 

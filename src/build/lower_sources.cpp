@@ -48,13 +48,20 @@ VertexId Lowering::context_vertex(const NamedContext& context, const std::string
 VertexId Lowering::add_leaf(Op op, std::string name, LineRange lines) {
   const bool known = lines.first > 0;
   const bool has_times = std::holds_alternative<GitOp>(op);
-  return graph_.add({.op = std::move(op),
+  return add_vertex({.op = std::move(op),
                      .inputs = {},
                      .name = std::move(name),
                      .no_cache = false,
                      .epoch = has_times ? epoch_ : std::nullopt,
                      .where = {known ? file_.name : "", lines.first, 0},
                      .excerpt = known ? dockerfile::excerpt(file_, lines) : ""});
+}
+
+VertexId Lowering::add_vertex(Vertex vertex) {
+  Place place{.name = vertex.name, .where = vertex.where, .excerpt = vertex.excerpt};
+  const auto id = graph_.add(std::move(vertex));
+  places_.try_emplace(id, std::move(place));
+  return id;
 }
 
 VertexId Lowering::main_context() {
@@ -175,7 +182,7 @@ void Lowering::add_step(StageState& state, const Command& command, Op op, std::v
                       return !own.empty() && dockerfile::lower(stage) == own;
                     });
   inputs.insert(inputs.begin(), state.root);
-  state.root = graph_.add({.op = std::move(op),
+  state.root = add_vertex({.op = std::move(op),
                            .inputs = std::move(inputs),
                            .name = std::move(name),
                            .no_cache = skip && !always_cached,

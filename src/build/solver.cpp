@@ -15,6 +15,7 @@
 #include "build/pool.h"
 #include "build/sources.h"
 #include "build/step.h"
+#include "store/host.h"
 
 namespace dlc::build {
 
@@ -357,9 +358,17 @@ class Solve {
   Outcome execute_step(VertexId id, const std::vector<Value>& inputs, Activity& activity) {
     const auto& vertex = graph_.at(id);
     const auto& keys = *states_[id].keys;
-    const auto lock = store_.lock_step(keys.definition, [&](const std::string& holder) {
-      activity.log(LogStream::err, "waiting for " + holder + ", which runs this step\n");
-    });
+    const auto lock = store_.lock_step(
+        keys.definition,
+        [&](const std::string& holder) {
+          const bool ours = holder == store::describe_this_process();
+          activity.log(LogStream::err,
+                       "waiting for " + (ours ? "another image of this build" : holder) + ", which runs this step\n");
+        },
+        stop_);
+    if (stop_.stop_requested()) {
+      throw Error(ErrorKind::cancelled, "interrupted");  // it was in the queue when the stop came
+    }
     std::vector<std::optional<Digest>> chains;
     for (const auto& input : inputs) {
       chains.push_back(input.chain);
@@ -469,7 +478,7 @@ class Solve {
       return;
     }
     if (const auto* image = base_of(id)) {
-      ensure_layers(*image, store_, bus_, parent, false, true);
+      ensure_layers(*image, store_, bus_, parent, false, true, stop_);
     }
     for (const auto& layer : store_.layers().chain(chain)) {
       if (!layer.unpacked) {
@@ -484,7 +493,7 @@ class Solve {
     const auto chain = states_[target.root].value.chain.value();
     if (const auto* image = base_of(target.root)) {
       const std::scoped_lock lock(unpack_mutex_);
-      ensure_layers(*image, store_, bus_, t < parents_.size() ? parents_[t] : 0, true, false);
+      ensure_layers(*image, store_, bus_, t < parents_.size() ? parents_[t] : 0, true, false, stop_);
     }
     if (!chain.is_zero()) {
       result.layers = store_.layers().chain(chain);
@@ -622,6 +631,7 @@ class Solve {
     if (failed) {
       result.error = root.error;
       result.failed_vertex = failed_at_.at(targets_[t].root);
+      place_error(t, *result.failed_vertex, *result.error);
     } else if (!ended) {
       result.error.emplace(ErrorKind::cancelled, "interrupted");
     } else {
@@ -633,6 +643,16 @@ class Solve {
     }
     result.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
     return result;
+  }
+
+  /// Images that share a step each say where their own Dockerfile has it.
+  void place_error(std::size_t t, VertexId id, Error& error) const {
+    const auto& first = graph_.at(id).where;
+    const auto own = targets_[t].places.find(id);
+    const bool of_step = error.where().file == first.file && error.where().line == first.line;
+    if (own != targets_[t].places.end() && of_step) {
+      error.at(own->second.where).excerpt(own->second.excerpt);
+    }
   }
 
   void count_steps(std::size_t t, TargetResult& result) const {

@@ -154,7 +154,7 @@ std::string error_text(const ImageOutcome& outcome, std::size_t width) {
     text += indented(error.excerpt(), "   ");
   }
   if (outcome.failed_log && !outcome.failed_log->file.empty()) {
-    text += fmt::format("   log     {}:{}\n", outcome.log, outcome.failed_log->line);
+    text += fmt::format("   log     {}:{}\n", outcome.failed_log->file, outcome.failed_log->line);
   }
   if (const auto cause = find_cause(error.what(), lines)) {
     text += fmt::format("   likely  {}\n", cause->likely);
@@ -235,7 +235,7 @@ Json error_json(const ImageOutcome& outcome) {
   std::vector<std::string> lines;
   if (outcome.failed_log) {
     lines = outcome.failed_log->last;
-    json["log"] = {{"line", outcome.failed_log->line}, {"last", lines}};
+    json["log"] = {{"file", outcome.failed_log->file}, {"line", outcome.failed_log->line}, {"last", lines}};
   }
   if (const auto cause = find_cause(error.what(), lines)) {
     json["cause"] = {{"rule", cause->rule}, {"likely", cause->likely}, {"hint", cause->hint}};
@@ -290,6 +290,13 @@ const char* status_word(ImageStatus status) {
   return "interrupted";
 }
 
+std::string interrupted_line(unsigned kept, unsigned total) {
+  if (total == 0) {
+    return "interrupted; what was finished is kept, the same command goes on from there\n";
+  }
+  return fmt::format("interrupted; {} of {} steps are kept, the same command goes on from there\n", kept, total);
+}
+
 std::string interrupted_line(const std::vector<ImageOutcome>& outcomes) {
   unsigned total = 0;
   unsigned kept = 0;
@@ -297,7 +304,7 @@ std::string interrupted_line(const std::vector<ImageOutcome>& outcomes) {
     total += outcome.total_steps;
     kept += outcome.steps.run + outcome.steps.cached;
   }
-  return fmt::format("interrupted; {} of {} steps are kept, the same command goes on from there\n", kept, total);
+  return interrupted_line(kept, total);
 }
 
 std::vector<LeftOut> left_out_of(const buildspec::Plan& plan) {

@@ -27,7 +27,9 @@ struct ReportContext {
 /// docs/build.md, "For programs"; ends in a newline.
 [[nodiscard]] std::string render_json(const std::vector<ImageOutcome>& outcomes, const ReportContext& context);
 
-/// "interrupted; 5 of 9 steps are kept, the same command goes on from there".
+/// "interrupted; 5 of 9 steps are kept, the same command goes on from there"; without numbers where `total` is 0, for
+/// nobody knows it yet.
+[[nodiscard]] std::string interrupted_line(unsigned kept, unsigned total);
 [[nodiscard]] std::string interrupted_line(const std::vector<ImageOutcome>& outcomes);
 
 /// "built", "up-to-date", "failed", "not-started", "interrupted".

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "cli/build_report.h"
 #include "cli/image_build_errors.h"
 #include "cli/image_build_request.h"
 #include "cli/interrupt.h"
@@ -96,6 +97,10 @@ class ImageBuild {
       return 0;
     } catch (const Error& error) {
       progress.close();
+      if (error.kind() == ErrorKind::cancelled && interrupt_.signal() != 0) {
+        write_err("\n" + interrupted_line(kept_, total_));
+        return interrupt_.exit_status(0);
+      }
       write_err("\n" + (failed_step.empty() ? "" : tails_->block(failed_step)) + render_docker_error(error));
       return interrupt_.signal() != 0 ? interrupt_.exit_status(0) : docker_exit_status(error.kind());
     }
@@ -162,13 +167,18 @@ class ImageBuild {
     }
     Activity image(bus_, ActivityKind::image, target.name);
     const ActivityId id = image.id();
+    total_ = count_steps(graph, target.root);
     auto results = build::solve(graph, {&target, 1}, *store_, bus_, request_.solve, interrupt_.token(), {&id, 1},
                                 [](std::size_t, const build::TargetResult&) {});
     auto result = std::move(results.at(0));
+    kept_ = result.steps.run + result.steps.cached;
     if (result.failed_vertex) {
       failed_step = graph.at(*result.failed_vertex).name;
     }
-    image.finish(result.error ? ActivityResult::failed : ActivityResult::done,
+    const bool cancelled = result.error && result.error->kind() == ErrorKind::cancelled;
+    image.finish(cancelled      ? ActivityResult::cancelled
+                 : result.error ? ActivityResult::failed
+                                : ActivityResult::done,
                  result.error ? result.error->what() : "");
     return result;
   }
@@ -240,6 +250,8 @@ class ImageBuild {
   Interrupt interrupt_;
   Diagnostics diagnostics_;
   std::optional<build::ImageFinder> finder_;
+  unsigned kept_ = 0;  ///< steps that are known now, of
+  unsigned total_ = 0;
 };
 
 int build_image(const GivenArguments& given, const GlobalOptions& global) {

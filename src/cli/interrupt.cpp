@@ -1,14 +1,11 @@
 #include "cli/interrupt.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
-
-#include "base/error.h"
 
 namespace dlc::cli {
 
@@ -16,7 +13,7 @@ namespace {
 
 // A signal handler can reach nothing but static storage.
 std::atomic<int> first_signal{0};
-std::atomic<int> wake_fd{-1};
+std::atomic<sem_t*> wake{nullptr};
 
 constexpr std::array kSignals{SIGINT, SIGTERM};
 constexpr int kSignalStatus = 128;
@@ -26,8 +23,7 @@ void on_signal(int number) {
   if (!first_signal.compare_exchange_strong(none, number)) {
     ::_exit(kSignalStatus + first_signal);
   }
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto ignored = ::write(wake_fd, &one, sizeof one);
+  ::sem_post(wake);  // one of the few things that a handler may do
 }
 
 /// A reader that goes away must not end a build between two of its steps: the write fails instead. A handler, not
@@ -44,15 +40,13 @@ void set_handler(int number, void (*handler)(int)) {
 
 }  // namespace
 
-Interrupt::Interrupt() : wake_(::eventfd(0, EFD_CLOEXEC)) {
-  if (!wake_) {
-    throw system_error("eventfd");
-  }
+Interrupt::Interrupt() {
+  ::sem_init(&wake_, 0, 0);
   first_signal = 0;
-  wake_fd = wake_.get();
-  thread_ = std::jthread([source = source_, fd = wake_.get()](const std::stop_token& done) mutable {
-    std::uint64_t value = 0;
-    [[maybe_unused]] const auto count = ::read(fd, &value, sizeof value);
+  wake = &wake_;
+  thread_ = std::jthread([source = source_, this](const std::stop_token& done) mutable {
+    while (::sem_wait(&wake_) != 0 && errno == EINTR) {
+    }
     if (!done.stop_requested()) {
       source.request_stop();
     }
@@ -69,8 +63,9 @@ Interrupt::~Interrupt() {
     set_handler(number, SIG_DFL);
   }
   thread_.request_stop();
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);
+  ::sem_post(&wake_);
+  thread_.join();
+  ::sem_destroy(&wake_);
 }
 
 int Interrupt::signal() const noexcept {

@@ -2,10 +2,10 @@
 // SIGINT and SIGTERM as a stop request: the first one asks the work to end, the second one ends the process at once
 // (which loses nothing that is finished: docs/engine.md, "Store"). One at a time in a process.
 // While it lives, writing into a pipe that nobody reads fails instead of ending the process.
+#include <semaphore.h>
+
 #include <stop_token>
 #include <thread>
-
-#include "base/fd.h"
 
 namespace dlc::cli {
 
@@ -24,7 +24,7 @@ class Interrupt {
 
  private:
   std::stop_source source_;
-  UniqueFd wake_;
+  sem_t wake_{};
   std::jthread thread_;
 };
 

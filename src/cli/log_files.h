@@ -17,7 +17,7 @@
 namespace dlc::cli {
 
 struct StepLog {
-  std::string file;
+  std::string file;               ///< the image's that ran the step first; empty where it could not be written
   unsigned line = 0;              ///< of the last line
   std::vector<std::string> last;  ///< at most 20 lines
 };

@@ -94,6 +94,7 @@ struct MatrixBuild::State {
   void run_wave(const std::vector<Slot*>& wave);
   void begin(Slot& slot);
   void lower(Slot& slot);
+  void count_never_started();
   void take_result(Slot& slot, const build::TargetResult& result);
   void check_and_name(Slot& slot, const build::TargetResult& result);
   void keep_for_children(Slot& slot, const build::TargetResult& result);
@@ -189,6 +190,28 @@ void MatrixBuild::State::lower(Slot& slot) {
   slot.outcome.total_steps = count_steps(graph, slot.target->root);
 }
 
+/// What an interrupt did not let begin has steps too: they are counted over a base that is not looked for.
+void MatrixBuild::State::count_never_started() {
+  auto unknown = std::make_shared<build::ResolvedImage>();
+  unknown->config.platform = oci::host_platform();
+  for (auto& slot : slots) {
+    if (slot.outcome.status != ImageStatus::interrupted || slot.target) {
+      continue;
+    }
+    try {
+      ImageLowering lowering{.root = options.root, .parent = parent_of(plan, *slot.outcome.image)};
+      for (const auto& download : slot.outcome.image->downloads) {
+        lowering.downloads[download.uri] = "/dev/null";
+      }
+      build::Graph apart;
+      const auto resolver = [&](const std::string&, const oci::Platform&) { return unknown; };
+      const auto target = lower_image(*slot.outcome.image, lowering, resolver, apart);
+      slot.outcome.total_steps = count_steps(apart, target.root);
+    } catch (const Error&) {  // the next build will say what is wrong with it
+    }
+  }
+}
+
 void MatrixBuild::State::run_wave(const std::vector<Slot*>& wave) {
   std::vector<build::ImageTarget> targets;
   std::vector<ActivityId> activities;
@@ -220,8 +243,13 @@ void MatrixBuild::State::take_result(Slot& slot, const build::TargetResult& resu
   auto& outcome = slot.outcome;
   outcome.steps = result.steps;
   if (result.failed_vertex) {
-    outcome.failed_step = graph.at(*result.failed_vertex).name;
-    outcome.failed_log = logs.step(slot.activity->id(), outcome.failed_step);
+    const auto place = slot.target->places.find(*result.failed_vertex);
+    const auto& name = graph.at(*result.failed_vertex).name;
+    outcome.failed_step = place != slot.target->places.end() ? place->second.name : name;
+    outcome.failed_log = logs.step(slot.activity->id(), name);
+    if (outcome.failed_log && !outcome.failed_log->file.empty()) {
+      outcome.failed_log->file = fs::path(outcome.failed_log->file).lexically_proximate(options.root).string();
+    }
   }
   if (result.error) {
     fail(slot, *result.error);
@@ -324,6 +352,7 @@ std::vector<ImageOutcome> MatrixBuild::run() {
   for (auto wave = state.next_wave(); !wave.empty(); wave = state.next_wave()) {
     state.run_wave(wave);
   }
+  state.count_never_started();
   std::vector<ImageOutcome> outcomes;
   for (auto& slot : state.slots) {
     outcomes.push_back(std::move(slot.outcome));

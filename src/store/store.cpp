@@ -9,7 +9,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -98,6 +101,27 @@ UniqueFd lock_file(const std::filesystem::path& path, int operation) {
     }
   }
   return fd;
+}
+
+/// Waits for an exclusive lock, until a stop is requested. flock() itself cannot be woken by anything but a signal to
+/// this very thread, so where a stop can come it is asked for every now and then.
+UniqueFd wait_for_lock(const std::filesystem::path& path, const std::stop_token& stop) {
+  if (!stop.stop_possible()) {
+    return lock_file(path, LOCK_EX);
+  }
+  constexpr std::chrono::milliseconds kInterval{20};
+  std::mutex mutex;
+  std::condition_variable_any never;
+  while (true) {
+    if (UniqueFd fd = lock_file(path, LOCK_EX | LOCK_NB)) {
+      return fd;
+    }
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, stop, kInterval, [] { return false; });
+    if (stop.stop_requested()) {
+      throw Error(ErrorKind::cancelled, "interrupted while another process was waited for");
+    }
+  }
 }
 
 bool same_file(int fd, const std::filesystem::path& path) {
@@ -193,7 +217,8 @@ TemporaryDirectory Store::make_temporary_directory() {
   return TemporaryDirectory::adopt(with_space_hint([&] { return state_->run->make_directory("tmp-"); }));
 }
 
-StepLock Store::lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait) {
+StepLock Store::lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait,
+                          const std::stop_token& stop) {
   const auto path = state_->directory / "locks" / "steps" / key.hex();
   bool told = false;
   while (true) {
@@ -208,7 +233,7 @@ StepLock Store::lock_step(const Digest& key, const std::function<void(const std:
         on_wait(holder.empty() ? "another process" : holder);
       }
       told = true;
-      fd = lock_file(path, LOCK_EX);
+      fd = wait_for_lock(path, stop);
     }
     if (!same_file(fd.get(), path)) {
       continue;  // its last holder removed it while we waited

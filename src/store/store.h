@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -60,7 +61,9 @@ class Store {
   [[nodiscard]] TemporaryDirectory make_temporary_directory();
 
   /// Blocks until the key is ours. `on_wait` is called once with a description of the holder if another process has it.
-  [[nodiscard]] StepLock lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait);
+  /// A stop request while it waits is Error(cancelled).
+  [[nodiscard]] StepLock lock_step(const Digest& key, const std::function<void(const std::string&)>& on_wait,
+                                   const std::stop_token& stop = {});
 
   [[nodiscard]] std::vector<CheckFinding> check(bool contents);
   [[nodiscard]] Usage usage();

@@ -187,6 +187,23 @@ TEST_F(SolverTest, failure_fails_only_what_needs_it) {
   EXPECT_TRUE(store_->check(true).empty());
 }
 
+TEST_F(SolverTest, shared_failing_step_is_shown_where_each_image_has_it) {
+  const auto shared = graph_.add({.op = shell("exit 7"),
+                                  .inputs = {image()},
+                                  .name = "[2/3] RUN exit 7",
+                                  .where = {"a/Dockerfile", 4, 0},
+                                  .excerpt = "a's lines"});
+  auto first = target("a", shared);
+  first.places[shared] = {.name = "[2/3] RUN exit 7", .where = {"a/Dockerfile", 4, 0}, .excerpt = "a's lines"};
+  auto second = target("b", run(shared, "true"));
+  second.places[shared] = {.name = "[2/9] RUN exit 7", .where = {"b/Dockerfile", 8, 0}, .excerpt = "b's lines"};
+  const auto results = solve_all({first, second});
+  EXPECT_EQ(results.at(0).error.value().where().file, "a/Dockerfile");
+  EXPECT_EQ(results.at(1).error.value().where().file, "b/Dockerfile");
+  EXPECT_EQ(results.at(1).error.value().where().line, 8);
+  EXPECT_EQ(results.at(1).error.value().excerpt(), "b's lines");
+}
+
 TEST_F(SolverTest, content_decides_not_time) {
   const auto folder = directory_.path() / "context";
   fs::create_directories(folder);

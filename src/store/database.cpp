@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <map>
 #include <mutex>
 
@@ -73,8 +74,13 @@ struct Database::State {
 
   [[noreturn]] void fail(int code) const {
     const char* text = connection ? sqlite3_errmsg(connection.get()) : sqlite3_errstr(code);
+    const bool io = (code & 0xff) == SQLITE_IOERR;
+    // A full disk is SQLITE_FULL, but not where the file of shared memory cannot grow.
+    if (const int reason = io && connection ? sqlite3_system_errno(connection.get()) : 0; reason == ENOSPC) {
+      throw system_error("write " + file.string(), reason);
+    }
     Error error(kind_of(code), file.string() + ": " + text);
-    if ((code & 0xff) == SQLITE_IOERR) {  // a full disk is SQLITE_FULL; this is the device
+    if (io) {
       error.hint("the disk answered with an input/output error: see dmesg; when it is sound again: dlc store check");
     }
     error.retryable((code & 0xff) == SQLITE_BUSY);

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "store/database.h"
 #include "store/layer_index.h"
+#include "store/layer_table.h"
 #include "store/recovery.h"
 
 namespace dlc::store {
@@ -131,7 +132,12 @@ void Maintenance::check_layers(std::vector<CheckFinding>& findings) {
   }
   for (const auto& entry : std::filesystem::directory_iterator(store_ / "snapshots")) {
     const auto chain = Digest::from_hex(entry.path().filename().string());
-    if (!chain || !known.contains(*chain)) {
+    if (chain && known.contains(*chain)) {
+      continue;
+    }
+    // One that is whole was placed, and then its row could not be written: the step that makes it again finds it there.
+    const auto layer = read_layer_file(entry.path() / "layer.json");
+    if (!chain || !layer || layer->chain_id != *chain || !std::filesystem::is_directory(entry.path() / "fs")) {
       findings.push_back({"snapshots/" + entry.path().filename().string(), "belongs to no recorded layer"});
     }
   }

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -272,6 +273,20 @@ sandbox::ContainerSpec make_spec(const StepContext& context, const RunOp& op, co
   return spec;
 }
 
+/// Programs say much or little about a full disk ("I/O error" is busybox's word for it).
+void explain_full_disk(const std::filesystem::path& store, Error& error) {
+  constexpr std::uint64_t kFull = 1U << 20;
+  struct statvfs status{};
+  if (::statvfs(store.c_str(), &status) != 0) {
+    return;
+  }
+  const auto free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+  if (free < kFull) {
+    error.hint("only " + std::to_string(free >> 10U) + " KiB are free where the store is (" + store.string() +
+               "): free space with `dlc store gc`, or choose a larger disk with --store");
+  }
+}
+
 Error step_failed(const RunOp& op, const sandbox::ContainerResult& result) {
   Error error(ErrorKind::failed, "process \"" + shell_words(op.argv) +
                                      "\" did not complete successfully: exit code: " + std::to_string(result.status));
@@ -304,7 +319,9 @@ store::Layer run_step(const StepContext& context, const RunOp& op) {
       if (context.options.on_failure) {
         context.options.on_failure(spec);
       }
-      throw step_failed(op, result);
+      auto error = step_failed(op, result);
+      explain_full_disk(context.store.directory(), error);
+      throw error;
     }
   }
   return context.store.layers().commit(std::move(snapshot), parent, commit_options(context), &context.activity);

@@ -230,23 +230,65 @@ std::string repositories_text(std::span<const ExportedImage> images, const Json&
 
 }  // namespace
 
+namespace {
+
+/// What was made so far, taken back unless it is all there.
+class Undo {
+ public:
+  Undo() = default;
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+  ~Undo() {
+    for (auto path = made_.rbegin(); path != made_.rend(); ++path) {
+      std::error_code ignored;
+      fs::remove(*path, ignored);  // a directory only where nobody put anything into it
+    }
+  }
+  void keep() { made_.clear(); }
+
+  void make_directories(const fs::path& path) {
+    std::error_code failed;
+    if (path.empty() || fs::is_directory(path, failed)) {
+      return;
+    }
+    make_directories(path.parent_path());
+    if (!fs::create_directory(path, failed) && failed) {
+      throw system_error("create " + path.string(), failed.value());
+    }
+    made_.push_back(path);
+  }
+  /// Before a file is written there.
+  void note(const fs::path& path) {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
+      made_.push_back(path);
+    }
+  }
+
+ private:
+  std::vector<fs::path> made_;
+};
+
+}  // namespace
+
 void write_layout(const fs::path& directory, std::span<const ExportedImage> images) {
   const auto contents = collect_all(images, false);
-  std::error_code failed;
-  fs::create_directories(directory / "blobs" / "sha256", failed);
-  if (failed) {
-    throw system_error("create " + (directory / "blobs" / "sha256").string(), failed.value());
-  }
+  Undo undo;
+  undo.make_directories(directory / "blobs" / "sha256");
   for (const auto& [digest, blob] : contents.blobs) {
+    undo.note(directory / blob_name(digest));
     write_blob(directory / blob_name(digest), *blob.source, blob.descriptor);
   }
   for (const auto& [digest, text] : contents.documents) {
+    undo.note(directory / blob_name(digest));
     write_file_atomically(directory / blob_name(digest), text);
   }
+  undo.note(directory / "oci-layout");
   auto entries = kept_entries(directory, contents.entries);
   entries.insert(entries.end(), contents.entries.begin(), contents.entries.end());
   write_file_atomically(directory / "oci-layout", kLayoutFile);
   write_file_atomically(directory / "index.json", index_text(std::move(entries)));
+  undo.keep();
 }
 
 void write_archive(codec::Sink& out, std::span<const ExportedImage> images) {

@@ -17,7 +17,8 @@ struct ExportedImage {
 };
 
 /// An OCI layout directory (made if missing). Blobs come first, index.json last, each by rename: a reader never sees a
-/// half one. An image that is there under the same name is replaced, others stay; blobs are never removed.
+/// half one. An image that is there under the same name is replaced, others stay; blobs are never removed. Where it
+/// fails, what it made is taken away again.
 void write_layout(const std::filesystem::path& directory, std::span<const ExportedImage> images);
 
 /// A tar that is an OCI layout and a docker-archive (manifest.json, repositories) in one, so that `docker load`,

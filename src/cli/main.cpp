@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -6,7 +9,24 @@
 #include "base/error.h"
 #include "cli/dispatch.h"
 
+namespace {
+
+/// Where we are started without standard input, output or error (">&-"), the next file opened would get its number, and
+/// what is meant for people would be written into it. Read-only: writing there fails, as it does without.
+void fill_standard_descriptors() {
+  while (true) {
+    const int fd = ::open("/dev/null", O_RDONLY);
+    if (fd < 0 || fd > STDERR_FILENO) {
+      ::close(fd);
+      return;
+    }
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   try {
     const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     return dlc::cli::dispatch(arguments);

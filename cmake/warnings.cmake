@@ -13,6 +13,11 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(dlc_options INTERFACE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
   target_link_options(dlc_options INTERFACE -Wl,-z,relro,-z,now)
 endif()
+if(DLC_PRECOMPILE)
+  # ccache asks for -fpch-preprocess. No warnings: with precompiled headers g++ 12 warns of the library's own code as if
+  # it were ours. The other presets have them all, as errors.
+  target_compile_options(dlc_options INTERFACE -fpch-preprocess -w)
+endif()
 if(DLC_SANITIZE)
   target_compile_options(dlc_options INTERFACE -fsanitize=${DLC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   target_link_options(dlc_options INTERFACE -fsanitize=${DLC_SANITIZE})

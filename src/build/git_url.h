@@ -14,6 +14,7 @@ struct GitUrl {
   std::string checksum;  ///< commit
   std::optional<bool> keep_git_dir;
   std::optional<bool> submodules;
+  bool commit_times = false;  ///< mtime=commit
 };
 
 /// nullopt where the text is no git URL: git:// and ssh:// URLs, "user@host:path", http(s):// whose path ends in

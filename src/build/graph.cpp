@@ -54,13 +54,13 @@ void write(Writer& out, const LocalOp& op) {
 
 void write(Writer& out, const HttpOp& op) {
   out.field("op", "http").field("url", op.url).field("filename", op.filename);
-  out.field("checksum", op.checksum ? op.checksum->str() : "");
+  out.field("checksum", op.checksum ? op.checksum->str() : "").field("unpack", op.unpack ? 1 : 0);
 }
 
 void write(Writer& out, const GitOp& op) {
   out.field("op", "git").field("url", op.url).field("ref", op.ref).field("subdir", op.subdir);
   out.field("keep_git_dir", op.keep_git_dir ? 1 : 0).field("submodules", op.submodules ? 1 : 0);
-  out.field("checksum", op.checksum);
+  out.field("commit_times", op.commit_times ? 1 : 0).field("checksum", op.checksum);
 }
 
 void write_inline_files(Writer& out, const std::vector<InlineFile>& files) {
@@ -83,6 +83,12 @@ void write(Writer& out, const RunOp& op) {
   out.field("op", "run").list("argv", op.argv).list("env", env).field("cwd", op.cwd).field("user", op.user);
   out.field("network", static_cast<std::uint64_t>(op.network)).field("insecure", op.insecure ? 1 : 0);
   out.field("hostname", op.hostname);
+  if (!op.platform.empty()) {
+    out.field("platform", op.platform);
+  }
+  for (const auto& device : op.devices) {
+    out.field("device", device.name).field("required", device.required ? 1 : 0);
+  }
   for (const auto& host : op.extra_hosts) {
     out.field("host", host.host);
   }

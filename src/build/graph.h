@@ -57,6 +57,7 @@ struct HttpOp {
   std::string url;
   std::string filename;
   std::optional<Digest> checksum;
+  bool unpack = false;  ///< an archive is unpacked into the tree instead
 };
 
 /// A git checkout by ADD or as a context.
@@ -66,7 +67,8 @@ struct GitOp {
   std::string subdir;
   bool keep_git_dir = false;
   bool submodules = true;
-  std::string checksum;  ///< commit, or empty
+  bool commit_times = false;  ///< files get the commit's time
+  std::string checksum;       ///< commit, or empty
 };
 
 /// A file whose content is in the Dockerfile (heredoc).
@@ -105,6 +107,12 @@ struct Ulimit {
   std::uint64_t hard = 0;
 };
 
+/// A device by its CDI name.
+struct DeviceRequest {
+  std::string name;
+  bool required = false;  ///< else the step runs without it where it is not there
+};
+
 /// A command in the file system of input 0; its changes are one layer.
 struct RunOp {
   enum class Network { default_, host, none };
@@ -117,10 +125,12 @@ struct RunOp {
   std::vector<InlineFile> inline_files;  ///< readable at /dev/pipes/<name> during the step, executable
   Network network = Network::default_;
   bool insecure = false;
+  std::vector<DeviceRequest> devices;
   std::vector<HostEntry> extra_hosts;
   std::uint64_t shm_size = 0;  ///< bytes; 0: 64 MiB
   std::vector<Ulimit> ulimits;
   std::string hostname;  ///< empty: "buildkitsandbox"
+  std::string platform;  ///< "linux/arm64" where it is another than this machine's
 };
 
 /// One thing that COPY or ADD copies.

@@ -57,6 +57,10 @@ Digest digest_taken(const Op& op, std::uint32_t index, const Tree& tree, store::
 
 }  // namespace
 
+std::string_view key_schema() noexcept {
+  return kSchema;
+}
+
 StepKeys make_keys(const Vertex& vertex, const std::vector<InputKey>& inputs, store::Records& records,
                    unsigned threads) {
   StepKeys keys;

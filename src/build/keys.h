@@ -4,6 +4,7 @@
 // are. Leaves are content digests in both.
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct InputKey {
   std::shared_ptr<const Tree> tree;  ///< of a host tree
   std::string label;                 ///< of a file system, for explanations: "base debian", "the step before", ...
 };
+
+/// The schema that keys are made by; keys of another one mean something else.
+[[nodiscard]] std::string_view key_schema() noexcept;
 
 /// Throws Error where a source that the step names is missing.
 [[nodiscard]] StepKeys make_keys(const Vertex& vertex, const std::vector<InputKey>& inputs, store::Records& records,

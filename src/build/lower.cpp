@@ -170,10 +170,18 @@ void Lowering::read_epoch() {
   if (epoch_ || text.empty()) {
     return;
   }
+  if (text == "context") {
+    epoch_ = options_.context_time ? options_.context_time() : std::nullopt;
+    if (epoch_) {
+      global_.set("SOURCE_DATE_EPOCH", std::to_string(*epoch_));
+    }
+    return;
+  }
   std::int64_t seconds = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (code != std::errc() || end != text.data() + text.size()) {
-    throw Error(ErrorKind::invalid, "invalid SOURCE_DATE_EPOCH: " + text).hint("give seconds since 1970 as a number");
+    throw Error(ErrorKind::invalid, "invalid SOURCE_DATE_EPOCH: " + text)
+        .hint("give seconds since 1970 as a number, or context");
   }
   epoch_ = seconds;
 }
@@ -411,7 +419,10 @@ void Lowering::count_steps(StageState& state) {
 
 void Lowering::start_stage(StageState& state) {
   std::vector<std::string> triggers;
-  state.platform = state.wanted_platform.value_or(options_.platform);
+  state.platform = state.base != nullptr ? state.base->platform : state.wanted_platform.value_or(options_.platform);
+  if (options_.several_platforms) {
+    state.shown = oci::to_string(state.platform) + (state.shown.empty() ? "" : " ") + state.shown;
+  }
   if (state.replaced_by != nullptr) {
     start_from_context(state, *state.replaced_by, state.stage->from.name);
     return;

@@ -33,7 +33,8 @@ struct LowerOptions {
   std::string target;      ///< stage name; empty: the last stage
   oci::Platform platform;  ///< target platform
   oci::Platform build_platform;
-  NamedContext context;  ///< the main context
+  bool several_platforms = false;  ///< the names of steps say which one
+  NamedContext context;            ///< the main context
   std::map<std::string, NamedContext> contexts;
   std::map<std::string, std::string> labels;  ///< --label: added to the final config
   std::vector<HostEntry> extra_hosts;
@@ -44,9 +45,10 @@ struct LowerOptions {
   std::vector<Ulimit> ulimits;
   bool no_cache = false;
   std::vector<std::string> no_cache_stages;
-  std::optional<std::int64_t> epoch;  ///< SOURCE_DATE_EPOCH
-  bool epoch_in_run = false;          ///< RUN steps see SOURCE_DATE_EPOCH too
-  bool all_stages = false;            ///< without a target, lower the stages that nothing needs too: to lint them
+  std::optional<std::int64_t> epoch;                          ///< SOURCE_DATE_EPOCH
+  std::function<std::optional<std::int64_t>()> context_time;  ///< what SOURCE_DATE_EPOCH=context means; may be empty
+  bool epoch_in_run = false;                                  ///< RUN steps see SOURCE_DATE_EPOCH too
+  bool all_stages = false;  ///< without a target, lower the stages that nothing needs too: to lint them
 };
 
 /// Adds the target's vertices to `graph`. Stages that the target does not need are not added (but are checked).

@@ -60,6 +60,7 @@ GitOp git_op(const GitUrl& url, const dockerfile::Copy& copy, const std::string&
           .subdir = url.subdir,
           .keep_git_dir = url.keep_git_dir.value_or(copy.keep_git_dir.value_or(false)),
           .submodules = url.submodules.value_or(true),
+          .commit_times = url.commit_times,
           .checksum = checksum.empty() ? url.checksum : checksum};
 }
 
@@ -104,7 +105,7 @@ void Lowering::add_source(StageState& state, const Command& command, const docke
     if (!copy.is_add) {
       fail("source can't be a URL for COPY");
     }
-    HttpOp http{source, url_filename(source), std::nullopt};
+    HttpOp http{.url = source, .filename = url_filename(source), .checksum = std::nullopt};
     if (!copy.checksum.empty()) {
       http.checksum = Digest::parse(copy.checksum);
     }

@@ -27,6 +27,35 @@ std::string summary(std::string_view script) {
   return end == std::string_view::npos ? line : line + "...";
 }
 
+/// "vendor.com/class=name", "name=vendor.com/class=name,required=true", "NAME,required".
+DeviceRequest parse_device(const std::string& text) {
+  DeviceRequest device;
+  std::size_t start = 0;
+  while (start <= text.size()) {
+    const auto end = std::min(text.find(',', start), text.size());
+    const auto field = text.substr(start, end - start);
+    start = end + 1;
+    const auto key = dockerfile::lower(field.substr(0, field.find('=')));
+    const auto value = field.find('=') == std::string::npos ? std::string() : field.substr(field.find('=') + 1);
+    if (key == "required") {
+      if (value != "" && value != "true" && value != "1" && value != "false" && value != "0") {
+        throw Error(ErrorKind::invalid, "invalid value for required: " + value);
+      }
+      device.required = value != "false" && value != "0";
+    } else if (!device.name.empty()) {
+      throw Error(ErrorKind::invalid, key == "name" ? "device name already set to " + device.name
+                                                    : "unexpected key '" + key + "' in '" + field + "'");
+    } else {
+      device.name = key == "name" ? value : field;
+    }
+  }
+  if (device.name.empty()) {
+    throw Error(ErrorKind::invalid, "--device=" + text + " names no device")
+        .hint("write it --device=vendor.com/class=name[,required]");
+  }
+  return device;
+}
+
 }  // namespace
 
 // A line that is one heredoc and nothing else is a script: for the interpreter of its first line "#!", else for the
@@ -79,13 +108,7 @@ void Lowering::allow(const StageState& state, const dockerfile::Run& run, RunOp&
   if (op.insecure && !options_.allow_insecure) {
     throw Error(ErrorKind::denied, "security.insecure is not allowed").hint("give --allow security.insecure");
   }
-  for (const auto& device : run.devices) {
-    // "name=vendor.com/gpu=0,required=false": a device that may be missing is missing
-    if (("," + device + ",").find(",required=false,") == std::string::npos) {
-      throw Error(ErrorKind::unsupported, "RUN --device=" + device + ": devices cannot be given to build steps")
-          .hint("add required=false where the step can do without");
-    }
-  }
+  std::ranges::transform(run.devices, std::back_inserter(op.devices), parse_device);
 }
 
 Mount Lowering::make_mount(StageState& state, const Command& command, MountSpec spec, std::vector<VertexId>& inputs,
@@ -180,6 +203,9 @@ void Lowering::apply(StageState& state, const Command& command, const dockerfile
     op.env.push_back("SOURCE_DATE_EPOCH=" + std::to_string(*epoch_));
   }
   op.proxy_env = proxy_env_;
+  if (!oci::same_platform(state.platform, options_.build_platform)) {
+    op.platform = oci::to_string(state.platform);
+  }
   op.cwd = state.config.working_dir.empty() ? "/" : state.config.working_dir;
   op.user = state.config.user;
   op.extra_hosts = options_.extra_hosts;

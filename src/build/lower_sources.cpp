@@ -33,12 +33,15 @@ VertexId Lowering::context_vertex(const NamedContext& context, const std::string
                .subdir = url->subdir,
                .keep_git_dir = url->keep_git_dir.value_or(keep != options_.build_args.end() && keep->second == "1"),
                .submodules = url->submodules.value_or(true),
+               .commit_times = url->commit_times,
                .checksum = url->checksum};
       return add_leaf(std::move(op), "[context " + name + "] " + context.value);
     }
     case NamedContext::Type::http:
-      return add_leaf(HttpOp{context.value, url_filename(context.value), std::nullopt},
-                      "[context " + name + "] " + context.value);
+      return add_leaf(
+          HttpOp{
+              .url = context.value, .filename = url_filename(context.value), .checksum = std::nullopt, .unpack = true},
+          "[context " + name + "] " + context.value);
     case NamedContext::Type::image:
       return image_vertex(resolve_image(context.value, options_.platform, {}), "FROM " + context.value, {});
   }

@@ -6,13 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "build/cdi.h"
 #include "build/context_tree.h"
 #include "build/copier.h"
 #include "build/selection.h"
 #include "build/step.h"
+#include "sandbox/emulation.h"
 
 namespace dlc::build {
 
@@ -296,15 +299,112 @@ Error step_failed(const RunOp& op, const sandbox::ContainerResult& result) {
   return error;
 }
 
+void check_platform(const RunOp& op) {
+  if (op.platform.empty()) {
+    return;
+  }
+  const auto host = oci::host_platform();
+  const auto wanted = oci::parse_platform(op.platform);
+  const auto found = sandbox::find_emulation(wanted, host);
+  if (found.state == sandbox::Emulation::State::missing) {
+    throw Error(ErrorKind::unsupported,
+                "a step for " + op.platform + " cannot run on this machine, which is " + oci::to_string(host))
+        .hint(
+            "register an emulator (Debian: apt-get install qemu-user-static binfmt-support), build this platform on "
+            "such a machine, or move the work to a stage FROM --platform=$BUILDPLATFORM");
+  }
+  if (found.state == sandbox::Emulation::State::needs_file) {
+    throw Error(ErrorKind::unsupported,
+                "the emulator for " + op.platform + ", " + found.interpreter + ", is not visible in root file systems")
+        .hint("register it with the flag F (fix binary), as Debian's qemu-user-static does");
+  }
+}
+
+bool is_allowed(const CdiDevice& device, const std::vector<std::string>& allowed) {
+  return is_allowed_by_itself(device) || std::ranges::any_of(allowed, [&](const auto& name) {
+           return name == "*" || name == device.kind || name == device.full_name();
+         });
+}
+
+/// The registered devices that the step asks for, each once. `notes` gets what is wrong without being
+/// an error.
+std::vector<CdiDevice> find_devices(const RunOp& op, const SolveOptions& options, std::vector<std::string>& notes) {
+  std::vector<CdiDevice> found;
+  if (op.devices.empty()) {
+    return found;
+  }
+  const auto registered = read_cdi(cdi_directories(), notes);
+  for (const auto& request : op.devices) {
+    const auto matches = match_cdi(registered, request.name);
+    if (matches.empty() && request.required) {
+      throw Error(ErrorKind::not_found, "required device \"" + request.name + "\" is not registered")
+          .hint("devices are described by CDI files below /etc/cdi or /var/run/cdi");
+    }
+    if (matches.empty()) {
+      notes.push_back("the optional device \"" + request.name + "\" is not registered");
+    }
+    for (const auto* device : matches) {
+      if (!is_allowed(*device, options.devices)) {
+        throw Error(ErrorKind::denied, "device " + device->full_name() + " is not allowed")
+            .hint("give --allow device, or --allow device=" + device->full_name());
+      }
+      const bool known =
+          std::ranges::any_of(found, [&](const auto& other) { return other.full_name() == device->full_name(); });
+      if (!known) {
+        found.push_back(*device);
+      }
+    }
+  }
+  return found;
+}
+
+void add_edits(CdiEdits edits, sandbox::ContainerSpec& spec) {
+  spec.devices.push_back(std::move(edits.device));
+  for (const auto& mount : edits.mounts) {
+    const auto has = [&](const char* option) {
+      return std::ranges::find(mount.options, option) != mount.options.end();
+    };
+    sandbox::ContainerMount added;
+    added.type = mount.type == "tmpfs" ? sandbox::ContainerMount::Type::tmpfs : sandbox::ContainerMount::Type::bind;
+    added.source = mount.host_path;
+    added.target = mount.container_path;
+    added.read_only = !has("rw");
+    added.no_exec = has("noexec");
+    spec.mounts.push_back(std::move(added));
+  }
+}
+
+void add_devices(const StepContext& context, const RunOp& op, sandbox::ContainerSpec& spec) {
+  std::vector<std::string> notes;
+  std::set<std::string> files;
+  for (auto& device : find_devices(op, context.options, notes)) {
+    if (files.insert(device.file).second) {
+      add_edits(std::move(device.spec_edits), spec);
+    }
+    add_edits(std::move(device.edits), spec);
+  }
+  for (const auto& text : notes) {
+    context.activity.log(LogStream::err, "warning: " + text + "\n");
+  }
+}
+
 }  // namespace
 
+void check_runnable(const RunOp& op, const SolveOptions& options) {
+  check_platform(op);
+  std::vector<std::string> notes;
+  static_cast<void>(find_devices(op, options, notes));
+}
+
 store::Layer run_step(const StepContext& context, const RunOp& op) {
+  check_runnable(op, context.options);
   const Digest parent = context.inputs.at(0).chain.value();
   auto snapshot = context.store.layers().begin(parent);
   std::optional<TemporaryDirectory> empty;
   {
     const StepMounts mounts(context, op);
     auto spec = make_spec(context, op, mounts);
+    add_devices(context, op, spec);
     spec.lowers = context.store.layers().lowers(parent);
     if (spec.lowers.empty()) {
       empty.emplace(sandbox::run_directory(), "empty-");
@@ -317,7 +417,7 @@ store::Layer run_step(const StepContext& context, const RunOp& op) {
         [&](LogStream stream, std::string_view text) { context.activity.log(stream, text); }, context.stop);
     if (result.status != 0) {
       if (context.options.on_failure) {
-        context.options.on_failure(spec);
+        context.options.on_failure(context.vertex.name, spec);
       }
       auto error = step_failed(op, result);
       explain_full_disk(context.store.directory(), error);

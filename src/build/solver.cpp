@@ -7,11 +7,13 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "build/assemble.h"
+#include "build/cache_import.h"
 #include "build/context_tree.h"
-#include "build/image_resolver.h"
 #include "build/keys.h"
+#include "build/layer_supply.h"
 #include "build/pool.h"
 #include "build/sources.h"
 #include "build/step.h"
@@ -33,9 +35,11 @@ struct VertexState {
   Status status = Status::idle;
   bool reachable = false;
   bool ran = false;
-  std::size_t owner = 0;         ///< the first target that reaches it
-  std::optional<StepKeys> keys;  ///< of a step
-  Digest definition;             ///< of a file system
+  bool anew = false;                         ///< it must not be taken from the cache, or what it is made of must not
+  std::size_t owner = 0;                     ///< the first target that reaches it
+  std::optional<StepKeys> keys;              ///< of a step
+  std::optional<CacheImports::Offer> offer;  ///< known from a shared cache only, its layers not fetched yet
+  Digest definition;                         ///< of a file system
   Value value;
   std::optional<Error> error;
   unsigned missing = 0;         ///< inputs not there yet
@@ -58,7 +62,8 @@ class Solve {
         states_(graph.size()),
         results_(targets.size()),
         closures_(targets.size()),
-        finished_(targets.size(), false) {}
+        finished_(targets.size(), false),
+        supply_(graph, store, bus, stop_) {}
 
   void prepare() {
     for (std::size_t t = 0; t < targets_.size(); ++t) {
@@ -95,6 +100,9 @@ class Solve {
     prepare();
     for (std::size_t t = 0; t < targets_.size(); ++t) {
       need(targets_[t].root);
+    }
+    if (options_.fetch_imports) {
+      fetch_all();
     }
     report_known();
     std::size_t open = targets_.size();
@@ -164,7 +172,7 @@ class Solve {
   }
   void identify_op(VertexId id, const GitOp& op) {
     check_remote(op.url);
-    know_tree(id, fetch_git(op, store_, bus_, parent_of(id), graph_.at(id).epoch));
+    know_tree(id, fetch_git(op, store_, bus_, parent_of(id), git_access(op, options_.secrets, options_.ssh)));
   }
   /// A probe asks nobody: what depends on a remote source stays open.
   void check_remote(const std::string& url) const {
@@ -187,13 +195,41 @@ class Solve {
     }
     state.keys = make_keys(vertex, inputs, store_.records(), std::thread::hardware_concurrency());
     state.definition = state.keys->definition;
-    if (vertex.no_cache) {
-      return;
+    state.anew = vertex.no_cache || std::ranges::any_of(vertex.inputs, [&](auto input) { return states_[input].anew; });
+    if (state.anew) {
+      return;  // what its inputs turn out to be decides
     }
-    if (const auto record = store_.records().find_step(state.definition); record && usable(record->result)) {
-      know(id, record->result, state.definition);
-    } else if (!remote_) {
-      find_by_content(id);
+    if (const auto record = store_.records().find_step(state.definition); record && supply_.usable(record->result)) {
+      return know(id, record->result, state.definition);
+    }
+    if (!remote_) {
+      return find_by_content(id);
+    }
+    if (options_.imports != nullptr) {
+      if (const auto offer = options_.imports->find(state.definition, supply_.bases())) {
+        state.offer = offer;
+        know(id, offer->chain, state.definition);
+      }
+    }
+  }
+
+  /// A vertex that a shared cache offers is needed; without its layers it is as if it had never been offered.
+  void settle_offer(VertexId id) {
+    auto& state = states_[id];
+    const auto offer = std::exchange(state.offer, std::nullopt);
+    if (supply_.accept(*options_.imports, *offer, id, parent_of(id))) {
+      remember(id, state.definition, offer->chain, offer->step->cost_ms);
+    } else {
+      state.value.chain.reset();
+      state.status = VertexState::Status::idle;
+    }
+  }
+
+  void fetch_all() {
+    for (VertexId id = 0; id < graph_.size(); ++id) {
+      if (states_[id].reachable && states_[id].offer) {
+        settle_offer(id);
+      }
     }
   }
 
@@ -208,7 +244,8 @@ class Solve {
       chains.push_back(known.value.chain);
     }
     const auto& keys = *states_[id].keys;
-    if (const auto record = store_.records().find_step(content_key(keys, chains)); record && usable(record->result)) {
+    if (const auto record = store_.records().find_step(content_key(keys, chains));
+        record && supply_.usable(record->result)) {
       know(id, record->result, keys.definition);
     }
   }
@@ -233,45 +270,21 @@ class Solve {
     states_[id].status = VertexState::Status::known;
   }
 
-  /// Whether all layers of a recorded result are still here (the base's may be where the base came from).
-  [[nodiscard]] bool usable(const Digest& chain) {
-    if (chain.is_zero()) {
-      return true;
-    }
-    const auto known = usable_.find(chain);
-    if (known != usable_.end()) {
-      return known->second;
-    }
-    const auto layer = store_.layers().find(chain);
-    const bool here =
-        layer && (layer->unpacked || store_.blobs().contains(layer->blob) || base_chains().contains(chain));
-    const bool yes = here && usable(layer->parent);
-    usable_.emplace(chain, yes);
-    return yes;
-  }
-
-  /// Chain ids of all layers of all base images of this graph.
-  const std::set<Digest>& base_chains() {
-    if (base_chains_.empty()) {
-      for (VertexId id = 0; id < graph_.size(); ++id) {
-        if (const auto* op = std::get_if<ImageOp>(&graph_.at(id).op)) {
-          Digest chain;
-          for (const auto& diff_id : op->image->config.diff_ids) {
-            chain = oci::chain_id(chain, diff_id);
-            base_chains_.insert(chain);
-          }
-        }
-      }
-      base_chains_.insert(Digest());
-    }
-    return base_chains_;
-  }
-
   /// Decides that a vertex must have a result: a known one has, another one waits for its inputs.
   void need(VertexId id) {
     auto& state = states_[id];
+    if (state.offer) {
+      settle_offer(id);
+    }
     if (state.status != VertexState::Status::idle) {
       return;
+    }
+    if (const auto* run = std::get_if<RunOp>(&graph_.at(id).op); run != nullptr && !may_be_known(id)) {
+      try {
+        check_runnable(*run, options_);  // before other steps ran for nothing
+      } catch (const Error& error) {
+        return fail(id, error, id);
+      }
     }
     state.status = VertexState::Status::waiting;
     for (const auto input : graph_.at(id).inputs) {
@@ -287,7 +300,19 @@ class Solve {
     }
   }
 
+  /// Whether a waiting step can turn out to be known when its inputs are.
+  [[nodiscard]] bool may_be_known(VertexId id) const {
+    return !graph_.at(id).no_cache &&
+           (options_.imports != nullptr || store_.records().knows_operation(states_[id].keys->operation));
+  }
+
   void start_ready() {
+    const auto has_failed = [&](const ImageTarget& target) {
+      return states_[target.root].status == VertexState::Status::failed;
+    };
+    if (std::ranges::all_of(targets_, has_failed)) {
+      return;  // what the failed ones would have needed is not made for nothing
+    }
     rank();
     for (VertexId id = 0; id < graph_.size(); ++id) {
       if (states_[id].status == VertexState::Status::waiting && states_[id].missing == 0) {
@@ -335,7 +360,7 @@ class Solve {
     try {
       const auto outcome = execute_step(id, inputs, activity);
       activity.finish(outcome.ran ? ActivityResult::done : ActivityResult::cached);
-      post([this, id, outcome] { complete(id, outcome.chain, outcome.ran); });
+      post([this, id, outcome] { complete(id, outcome); });
     } catch (Error& error) {
       if (error.where().line == 0 && vertex.where.line != 0) {
         error.at(vertex.where).excerpt(vertex.excerpt);
@@ -354,6 +379,10 @@ class Solve {
     Digest chain;
     bool ran = false;
   };
+
+  std::optional<CacheImports::Offer> offered(const Digest& content) const {
+    return options_.imports == nullptr ? std::nullopt : options_.imports->find(content, supply_.bases());
+  }
 
   Outcome execute_step(VertexId id, const std::vector<Value>& inputs, Activity& activity) {
     const auto& vertex = graph_.at(id);
@@ -376,17 +405,25 @@ class Solve {
     const auto content = content_key(keys, chains);
     if (!vertex.no_cache) {
       for (const auto& key : {keys.definition, content}) {
-        if (const auto record = store_.records().find_step(key); record && usable_now(record->result)) {
+        if (states_[id].anew && key != content) {
+          continue;
+        }
+        if (const auto record = store_.records().find_step(key); record && supply_.usable(record->result)) {
           activity.cache(key.hex(), "the same step over the same content is known");
           remember(id, content, record->result, record->cost_ms);
           return {.chain = record->result, .ran = false};
         }
       }
+      if (const auto offer = offered(content); offer && supply_.accept(*options_.imports, *offer, id, activity.id())) {
+        activity.cache(content.hex(), "a shared cache knows the same step over the same content");
+        remember(id, content, offer->chain, offer->step->cost_ms);
+        return {.chain = offer->chain, .ran = false};
+      }
     }
     explain(id, activity);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (inputs[i].chain) {
-        unpack_chain(*inputs[i].chain, vertex.inputs[i], activity.id());
+        supply_.unpack(*inputs[i].chain, vertex.inputs[i], activity.id());
       }
     }
     const auto begin = Clock::now();
@@ -407,11 +444,6 @@ class Solve {
       return copy_step(context, *copy);
     }
     return make_directory_step(context, std::get<MakeDirectoryOp>(context.vertex.op));
-  }
-
-  bool usable_now(const Digest& chain) {
-    const std::scoped_lock lock(unpack_mutex_);
-    return usable(chain);
   }
 
   /// A layer keeps the time of the first step that made it: images that have it must not change when another step comes
@@ -457,44 +489,10 @@ class Solve {
     activity.cache(keys.definition.hex(), reason.empty() ? fallback : reason);
   }
 
-  /// The image below a file system, or nullptr over the empty one.
-  [[nodiscard]] const ResolvedImage* base_of(VertexId id) const {
-    while (true) {
-      const auto& vertex = graph_.at(id);
-      if (const auto* op = std::get_if<ImageOp>(&vertex.op)) {
-        return op->image.get();
-      }
-      if (vertex.inputs.empty()) {
-        return nullptr;
-      }
-      id = vertex.inputs[0];
-    }
-  }
-
-  /// Brings the snapshots of a chain. One thread at a time: two steps over one base wait for one unpacking.
-  void unpack_chain(const Digest& chain, VertexId id, ActivityId parent) {
-    const std::scoped_lock lock(unpack_mutex_);
-    if (unpacked_.contains(chain) || chain.is_zero()) {
-      return;
-    }
-    if (const auto* image = base_of(id)) {
-      ensure_layers(*image, store_, bus_, parent, false, true, stop_);
-    }
-    for (const auto& layer : store_.layers().chain(chain)) {
-      if (!layer.unpacked) {
-        store_.layers().unpack(layer.chain_id);
-      }
-    }
-    unpacked_.insert(chain);
-  }
-
   TargetResult assemble_target(std::size_t t, TargetResult result) {
     const auto& target = targets_[t];
     const auto chain = states_[target.root].value.chain.value();
-    if (const auto* image = base_of(target.root)) {
-      const std::scoped_lock lock(unpack_mutex_);
-      ensure_layers(*image, store_, bus_, t < parents_.size() ? parents_[t] : 0, true, false, stop_);
-    }
+    result.base_layers = supply_.fetch_base(target.root, t < parents_.size() ? parents_[t] : 0, true);
     if (!chain.is_zero()) {
       result.layers = store_.layers().chain(chain);
     }
@@ -511,8 +509,7 @@ class Solve {
   }
 
   [[nodiscard]] bool wants_recompression(const store::Layer& layer) {
-    const std::scoped_lock lock(unpack_mutex_);
-    if (base_chains().contains(layer.chain_id)) {
+    if (supply_.bases().contains(layer.chain_id)) {
       return false;  // a base keeps its layers as they were published
     }
     switch (options_.compression.kind) {
@@ -554,11 +551,11 @@ class Solve {
     }
   }
 
-  void complete(VertexId id, const Digest& chain, bool ran) {
+  void complete(VertexId id, const Outcome& outcome) {
     --running_;
     auto& state = states_[id];
-    state.value.chain = chain;
-    state.ran = ran;
+    state.value.chain = outcome.chain;
+    state.ran = outcome.ran;
     state.status = VertexState::Status::done;
     run_order_.push_back(id);
     for (const auto user : state.users) {
@@ -655,12 +652,27 @@ class Solve {
     }
   }
 
+  /// The content key of a step, where the results of its inputs are known.
+  [[nodiscard]] std::optional<Digest> content_of(VertexId id) const {
+    std::vector<std::optional<Digest>> chains;
+    for (const auto input : graph_.at(id).inputs) {
+      chains.push_back(states_[input].value.chain);
+      if (!chains.back() && !states_[input].value.tree) {
+        return std::nullopt;
+      }
+    }
+    return content_key(*states_[id].keys, chains);
+  }
+
   void count_steps(std::size_t t, TargetResult& result) const {
     for (const auto id : closures_[t]) {
       if (!is_step(graph_.at(id).op)) {
         continue;
       }
       const auto& state = states_[id];
+      if (state.value.chain && !state.offer) {
+        result.identities.push_back({.vertex = id, .definition = state.definition, .content = content_of(id)});
+      }
       if (state.ran) {
         ++result.steps.run;
         result.ran.push_back(id);
@@ -688,10 +700,7 @@ class Solve {
   Pool* pool_ = nullptr;
   Clock::time_point begin_ = Clock::now();
 
-  std::mutex unpack_mutex_;  // guards the three below
-  std::set<Digest> unpacked_;
-  std::set<Digest> base_chains_;
-  std::map<Digest, bool> usable_;
+  LayerSupply supply_;
 
   std::mutex messages_mutex_;
   std::condition_variable messages_changed_;

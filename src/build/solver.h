@@ -27,6 +27,8 @@ struct Secret {
   std::optional<std::string> value;  ///< from the environment
 };
 
+class CacheImports;
+
 struct SolveOptions {
   unsigned jobs = 0;  ///< steps at once; 0: as many as there are cores
   sandbox::Runtime runtime;
@@ -35,13 +37,24 @@ struct SolveOptions {
   std::map<std::string, Secret> secrets;
   std::map<std::string, std::string> ssh;  ///< id -> agent socket
   bool network_none = false;               ///< the default network of RUN is none
-  /// Called with the failed vertex's file system while it still exists (`--on-failure shell`).
-  std::function<void(const sandbox::ContainerSpec&)> on_failure;
+  std::vector<std::string> devices;        ///< --allow device: names, kinds, or "*" for all
+  /// Called with a failed step's name and all that it ran with, while that still exists (`--on-failure shell`); in the
+  /// step's thread.
+  std::function<void(const std::string&, const sandbox::ContainerSpec&)> on_failure;
+  CacheImports* imports = nullptr;  ///< results that others offer; may be null
+  bool fetch_imports = false;       ///< bring all offered results of needed steps here, not only those that are used
 };
 
 struct StepCount {
   unsigned run = 0;  ///< to a good end; a failed or interrupted step keeps nothing and is not counted
   unsigned cached = 0;
+};
+
+/// The keys of a step whose result is known.
+struct StepIdentity {
+  VertexId vertex = 0;
+  Digest definition;
+  std::optional<Digest> content;  ///< where its inputs' results were at hand
 };
 
 /// What became of one target.
@@ -50,10 +63,12 @@ struct TargetResult {
   std::optional<VertexId> failed_vertex;
   oci::Descriptor manifest;  ///< with size and media type; its blob and all it names are in the store
   Digest config;
-  std::vector<store::Layer> layers;  ///< lowest first
-  StepCount steps;                   ///< of this target's vertices (RUN, COPY, ADD, WORKDIR)
-  std::vector<VertexId> ran;         ///< vertices that ran, in order
-  double seconds = 0;                ///< from the start of the solve to this target's end
+  std::vector<store::Layer> layers;      ///< lowest first
+  std::size_t base_layers = 0;           ///< of the lowest ones, how many came with the base
+  StepCount steps;                       ///< of this target's vertices (RUN, COPY, ADD, WORKDIR)
+  std::vector<VertexId> ran;             ///< vertices that ran, in order
+  std::vector<StepIdentity> identities;  ///< of all its steps with a known result, inputs first
+  double seconds = 0;                    ///< from the start of the solve to this target's end
 };
 
 /// Must be called in a process that entered the private mount namespace (sandbox/overlay.h). `on_done` is called from

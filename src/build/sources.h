@@ -1,9 +1,13 @@
 #pragma once
 // Trees that come from elsewhere: a file that ADD fetches over HTTP, a git checkout.
+#include <cstdint>
+#include <filesystem>
 #include <memory>
-#include <stop_token>
+#include <optional>
+#include <string>
 
 #include "base/events.h"
+#include "build/git_checkout.h"
 #include "build/graph.h"
 #include "build/tree.h"
 #include "store/store.h"
@@ -15,6 +19,18 @@ namespace dlc::build {
 [[nodiscard]] std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, EventBus& bus,
                                                      ActivityId parent);
 [[nodiscard]] std::shared_ptr<const Tree> fetch_git(const GitOp& op, store::Store& store, EventBus& bus,
-                                                    ActivityId parent, std::optional<std::int64_t> epoch);
+                                                    ActivityId parent, const GitAccess& access);
+
+struct Fetched {
+  std::filesystem::path file;
+  Digest digest;
+  std::int64_t modified = 0;  ///< Last-Modified, or 0
+};
+/// Into a file `directory`/`name`.
+[[nodiscard]] Fetched fetch_file(const std::string& url, const std::filesystem::path& directory,
+                                 const std::string& name, const std::optional<Digest>& checksum, Activity& activity);
+
+/// The newest time of a file of the tree, seconds; 0 for an empty one.
+[[nodiscard]] std::int64_t newest_time(const Tree& tree, const std::string& directory = "");
 
 }  // namespace dlc::build

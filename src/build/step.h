@@ -48,6 +48,10 @@ class MountedChain {
 [[nodiscard]] store::Layer copy_step(const StepContext& context, const CopyOp& op);
 [[nodiscard]] store::Layer make_directory_step(const StepContext& context, const MakeDirectoryOp& op);
 
+/// What can be said before a step runs: Error(unsupported) where programs of its platform do not run on this machine,
+/// Error(not_found) where a device that it requires is not registered, Error(denied) where one is not allowed.
+void check_runnable(const RunOp& op, const SolveOptions& options);
+
 /// The options with which every step's layer is committed.
 [[nodiscard]] store::CommitOptions commit_options(const StepContext& context);
 

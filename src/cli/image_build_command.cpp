@@ -2,13 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <set>
+
+#include "build/cache_export.h"
+#include "build/cache_import.h"
 #include "cli/build_report.h"
+#include "cli/failure_shell.h"
+#include "cli/image_build_call.h"
 #include "cli/image_build_errors.h"
 #include "cli/image_build_request.h"
+#include "cli/image_build_results.h"
 #include "cli/interrupt.h"
+#include "cli/matrix_build.h"
 #include "cli/progress.h"
 #include "dockerfile/dockerfile.h"
 #include "oci/reference.h"
@@ -17,8 +27,6 @@
 namespace dlc::cli {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void write_out(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -40,32 +48,6 @@ bool has_run(const build::Graph& graph) {
   return false;
 }
 
-std::string targets_text(const dockerfile::Dockerfile& file) {
-  std::string text = fmt::format("{:<30} {}\n", "TARGET", "BASE");
-  for (std::size_t i = 0; i < file.stages.size(); ++i) {
-    const auto& from = file.stages[i].from;
-    const auto name = from.name.empty() ? std::to_string(i) : from.name;
-    text += fmt::format("{:<30} {}\n", i + 1 == file.stages.size() ? name + " (default)" : name, from.image);
-  }
-  return text;
-}
-
-std::string outline_text(const dockerfile::Dockerfile& file) {
-  std::string text = fmt::format("{:<30} {}\n", "BUILD ARG", "DEFAULT");
-  const auto add = [&](const dockerfile::Instruction& instruction) {
-    if (const auto* arg = std::get_if<dockerfile::Arg>(&instruction.body)) {
-      for (const auto& pair : arg->args) {
-        text += fmt::format("{:<30} {}\n", pair.key, pair.value.value_or(""));
-      }
-    }
-  };
-  std::ranges::for_each(file.global_args, add);
-  for (const auto& stage : file.stages) {
-    std::ranges::for_each(stage.instructions, add);
-  }
-  return text;
-}
-
 /// One build, from the parsed Dockerfile to the outputs.
 class ImageBuild {
  public:
@@ -74,7 +56,8 @@ class ImageBuild {
         global_(global),
         store_(store::Store::open(global.store.empty() ? store::Store::default_directory()
                                                        : std::filesystem::path(global.store))),
-        tails_(std::make_shared<StepTails>()) {
+        tails_(std::make_shared<StepTails>()),
+        imports_(*store_, bus_) {
     for (const auto& value : request.secret_values) {
       bus_.mask(value);
     }
@@ -83,17 +66,19 @@ class ImageBuild {
 
   int run() {
     Progress progress(bus_, {.mode = request_.progress, .style = PlainStyle::steps});
-    build::Graph graph;
     std::string failed_step;
     try {
-      const auto target = lower(graph);
-      const auto result = solve(graph, target, failed_step);
-      if (result.error) {
-        throw Error(*result.error);
+      lower();
+      open_shell_on_failure(progress);
+      const auto results = solve(failed_step);
+      for (const auto& result : results) {
+        if (result.error) {
+          throw Error(*result.error);
+        }
       }
-      finish(result);
+      const auto root = finish(results);
       progress.close();
-      report(result);
+      report(results, root);
       return 0;
     } catch (const Error& error) {
       progress.close();
@@ -101,17 +86,17 @@ class ImageBuild {
         write_err("\n" + interrupted_line(kept_, total_));
         return interrupt_.exit_status(0);
       }
-      write_err("\n" + (failed_step.empty() ? "" : tails_->block(failed_step)) + render_docker_error(error));
+      write_err("\n" + (failed_step.empty() ? "" : tails_->block(failed_step)) + render_docker_error(error) +
+                (failed_step.empty() ? "" : shell_hint()));
       return interrupt_.signal() != 0 ? interrupt_.exit_status(0) : docker_exit_status(error.kind());
     }
   }
 
   int check() {
     const auto file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);
-    build::Graph graph;
     request_.lower.all_stages = true;
     try {
-      static_cast<void>(lower_file(file, graph));
+      static_cast<void>(lower_file(file, request_.lower, diagnostics_));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::network && error.kind() != ErrorKind::not_found) {
         write_out(diagnostics_.all().empty() ? "" : render_check(diagnostics_, file));
@@ -123,20 +108,31 @@ class ImageBuild {
   }
 
  private:
-  build::ImageTarget lower(build::Graph& graph) {
+  /// One target for each platform.
+  void lower() {
     const auto file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);
-    auto target = lower_file(file, graph);
+    const auto shown =
+        request_.tags.empty() ? request_.dockerfile_name : oci::parse_reference(request_.tags.front()).familiar();
+    for (const auto& platform : request_.platforms) {
+      auto options = request_.lower;
+      options.platform = platform;
+      options.several_platforms = request_.platforms.size() > 1;
+      Diagnostics again;  // the same findings for each platform
+      auto target = lower_file(file, options, targets_.empty() ? diagnostics_ : again);
+      target.name = shown;
+      if (options.several_platforms) {
+        target.name += " " + oci::to_string(platform);
+      }
+      targets_.push_back(std::move(target));
+    }
     if (file.check.error && !diagnostics_.all().empty()) {
       const auto& first = diagnostics_.all().front();
       throw Error(ErrorKind::invalid, "lint violation found for rules: " + first.rule).at(first.where);
     }
-    target.name =
-        request_.tags.empty() ? request_.dockerfile_name : oci::parse_reference(request_.tags.front()).familiar();
-    target.annotations = request_.annotations;
-    return target;
   }
 
-  build::ImageTarget lower_file(const dockerfile::Dockerfile& file, build::Graph& graph) {
+  build::ImageTarget lower_file(const dockerfile::Dockerfile& file, const build::LowerOptions& options,
+                                Diagnostics& diagnostics) {
     if (!finder_) {
       finder_.emplace(
           *store_, bus_,
@@ -154,91 +150,135 @@ class ImageBuild {
         throw;
       }
     };
-    return build::lower(file, request_.lower, resolver, graph, diagnostics_);
+    return build::lower(file, options, resolver, graph_, diagnostics);
   }
 
-  build::TargetResult solve(const build::Graph& graph, const build::ImageTarget& target, std::string& failed_step) {
+  void open_shell_on_failure(Progress& progress) {
+    if (request_.failure_shell) {
+      request_.solve.on_failure = [this, shell = std::make_shared<FailureShell>(*request_.failure_shell), &progress](
+                                      const std::string& step, const sandbox::ContainerSpec& spec) {
+        shell->open(step, spec, request_.solve.runtime, progress);
+      };
+    }
+  }
+
+  /// Named where a person reads it: the shell is for a terminal.
+  [[nodiscard]] std::string shell_hint() const {
+    const bool reads = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+    return reads && !request_.failure_shell ? "  to look into the failed step: --on-failure shell\n" : "";
+  }
+
+  std::vector<build::TargetResult> solve(std::string& failed_step) {
     try {
       request_.solve.runtime = sandbox::find_runtime(global_.runtime);
     } catch (const Error&) {
-      if (has_run(graph)) {
+      if (has_run(graph_)) {
         throw;
       }  // an image of files only needs none
     }
-    Activity image(bus_, ActivityKind::image, target.name);
-    const ActivityId id = image.id();
-    total_ = count_steps(graph, target.root);
-    auto results = build::solve(graph, {&target, 1}, *store_, bus_, request_.solve, interrupt_.token(), {&id, 1},
-                                [](std::size_t, const build::TargetResult&) {});
-    auto result = std::move(results.at(0));
-    kept_ = result.steps.run + result.steps.cached;
-    if (result.failed_vertex) {
-      failed_step = graph.at(*result.failed_vertex).name;
+    for (const auto& spec : request_.cache_from) {
+      imports_.add(spec, interrupt_.token());
     }
-    const bool cancelled = result.error && result.error->kind() == ErrorKind::cancelled;
-    image.finish(cancelled      ? ActivityResult::cancelled
-                 : result.error ? ActivityResult::failed
-                                : ActivityResult::done,
-                 result.error ? result.error->what() : "");
-    return result;
+    request_.solve.imports = request_.cache_from.empty() ? nullptr : &imports_;
+    request_.solve.fetch_imports = std::ranges::any_of(
+        request_.cache_to, [](const auto& spec) { return spec.mode == build::CacheSpec::Mode::max; });
+    std::deque<Activity> images;
+    std::vector<ActivityId> ids;
+    for (const auto& target : targets_) {
+      ids.push_back(images.emplace_back(bus_, ActivityKind::image, target.name).id());
+      total_ += count_steps(graph_, target.root);
+    }
+    auto results = build::solve(graph_, targets_, *store_, bus_, request_.solve, interrupt_.token(), ids,
+                                [](std::size_t, const build::TargetResult&) {});
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const auto& result = results[i];
+      kept_ += result.steps.run + result.steps.cached;
+      if (result.failed_vertex && failed_step.empty()) {
+        failed_step = graph_.at(*result.failed_vertex).name;
+      }
+      const bool cancelled = result.error && result.error->kind() == ErrorKind::cancelled;
+      images[i].finish(cancelled      ? ActivityResult::cancelled
+                       : result.error ? ActivityResult::failed
+                                      : ActivityResult::done,
+                       result.error ? result.error->what() : "");
+    }
+    return results;
   }
 
-  void finish(const build::TargetResult& result) {
-    const build::BuiltImage built{.manifest = result.manifest,
-                                  .chain = result.layers.empty() ? codec::Digest() : result.layers.back().chain_id,
-                                  .names = request_.tags};
-    bool named = false;
-    for (const auto& output : request_.outputs) {
-      build::write_output(output, built, *store_, bus_, 0);
-      named = named || build::names_image(output.type);
+  [[nodiscard]] build::BuiltImage built_image(const std::vector<build::TargetResult>& results) const {
+    build::BuiltImage image{.platforms = {}, .names = request_.tags, .annotations = request_.annotations};
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const auto& result = results[i];
+      image.platforms.push_back({.platform = request_.platforms[i],
+                                 .manifest = result.manifest,
+                                 .config = result.config,
+                                 .chain = result.layers.empty() ? codec::Digest() : result.layers.back().chain_id,
+                                 .base_layers = result.base_layers,
+                                 .epoch = graph_.at(targets_[i].root).epoch});
     }
-    for (const auto& tag : request_.tags) {
-      const auto known = store_->records().find_image(tag);
-      if (named && !(known && known->manifest == result.manifest.digest)) {
-        store_->records().tag(tag, result.manifest.digest);
+    return image;
+  }
+
+  /// Writes all outputs. The descriptor of what the image is called by: the first output's that is an image.
+  oci::Descriptor finish(const std::vector<build::TargetResult>& results) {
+    const auto image = built_image(results);
+    std::optional<oci::Descriptor> root;
+    for (const auto& output : request_.outputs) {
+      if (output.rewrite_timestamp && !image.platforms.front().epoch) {
+        bus_.message("warning", "--output: rewrite-timestamp has no effect without SOURCE_DATE_EPOCH");
+      }
+      oci::Descriptor form;
+      if (build::names_image(output.type)) {
+        form = build::form_for(output, image, *store_);
+        if (output.store) {
+          name_image(output, form);
+        }
+        root = root.value_or(form);
+      }
+      build::write_output(output, image, form, *store_, bus_, 0, interrupt_.token());
+    }
+    if (!root) {
+      root = build::form_for({}, image, *store_);
+    }
+    for (const auto& spec : request_.cache_to) {
+      build::export_cache(spec, graph_, targets_, results, *store_, bus_, interrupt_.token());
+    }
+    write_result_files(request_, *root, results, *store_);
+    return *root;
+  }
+
+  void name_image(const build::OutputSpec& output, const oci::Descriptor& form) {
+    auto names = request_.tags;
+    for (const auto& name : output.names) {
+      names.push_back(oci::parse_reference(name).str());
+    }
+    for (const auto& name : names) {
+      const auto known = store_->records().find_image(name);
+      if (!known || known->manifest != form.digest) {
+        store_->records().tag(name, form.digest);
       }
     }
-    write_files(result);
   }
 
-  void write_files(const build::TargetResult& result) {
-    if (!request_.iidfile.empty()) {
-      write_file_atomically(request_.iidfile, result.manifest.digest.str());
-    }
-    if (request_.metadata_file.empty()) {
-      return;
-    }
-    std::string names;
-    for (const auto& tag : request_.tags) {
-      names += (names.empty() ? "" : ",") + tag;
-    }
-    Json json{
-        {"containerimage.config.digest", result.config.str()},
-        {"containerimage.descriptor",
-         {{"mediaType", result.manifest.media_type},
-          {"digest", result.manifest.digest.str()},
-          {"size", result.manifest.size},
-          {"platform", {{"architecture", request_.lower.platform.architecture}, {"os", request_.lower.platform.os}}}}},
-        {"containerimage.digest", result.manifest.digest.str()}};
-    if (!names.empty()) {
-      json["image.name"] = names;
-    }
-    write_file_atomically(request_.metadata_file, json.dump(2) + "\n");
-  }
-
-  void report(const build::TargetResult& result) {
+  void report(const std::vector<build::TargetResult>& results, const oci::Descriptor& root) {
     if (request_.quiet) {
-      write_out(result.manifest.digest.str() + "\n");
+      write_out(root.digest.str() + "\n");
       return;
     }
     if (request_.progress == ProgressMode::rawjson || request_.progress == ProgressMode::jsonl) {
       return;
     }
-    std::string text = "image " + result.manifest.digest.str();
-    for (const auto& tag : request_.tags) {
+    std::string text = "image " + root.digest.str();
+    for (const auto& tag : all_names(request_)) {
       text += " " + oci::parse_reference(tag).familiar();
     }
-    write_err(text + fmt::format("  ({} steps run, {} reused)\n", result.steps.run, result.steps.cached) +
+    build::StepCount steps;
+    std::set<build::VertexId> ran;
+    for (const auto& result : results) {
+      ran.insert(result.ran.begin(), result.ran.end());
+      steps.cached += result.steps.cached;
+    }
+    write_err(text + fmt::format("  ({} steps run, {} reused)\n", ran.size(), steps.cached) +
               render_warnings(diagnostics_));
   }
 
@@ -250,6 +290,9 @@ class ImageBuild {
   Interrupt interrupt_;
   Diagnostics diagnostics_;
   std::optional<build::ImageFinder> finder_;
+  build::CacheImports imports_;
+  build::Graph graph_;
+  std::vector<build::ImageTarget> targets_;
   unsigned kept_ = 0;  ///< steps that are known now, of
   unsigned total_ = 0;
 };
@@ -259,7 +302,8 @@ int build_image(const GivenArguments& given, const GlobalOptions& global) {
   if (request.call == "targets" || request.call == "outline") {
     Diagnostics diagnostics;
     const auto file = dockerfile::parse(request.dockerfile, request.dockerfile_name, diagnostics);
-    write_out(request.call == "targets" ? targets_text(file) : outline_text(file));
+    write_out(request.call == "targets" ? targets_text(file, request.call_json)
+                                        : outline_text(file, request.lower, request.call_json));
     return 0;
   }
   sandbox::enter_private_namespace();  // before the first thread

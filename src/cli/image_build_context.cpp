@@ -4,9 +4,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
-#include "base/process.h"
+#include "base/fd.h"
+#include "build/context_tree.h"
+#include "build/git_checkout.h"
+#include "build/git_url.h"
+#include "build/root_tree.h"
+#include "build/sources.h"
+#include "build/unpack_archive.h"
+#include "cli/progress.h"
 #include "codec/sinks.h"
 #include "dockerfile/ignore.h"
 
@@ -19,25 +27,12 @@ namespace {
 constexpr std::uint64_t kMostDockerfile = 16U << 20;
 
 bool is_git(const std::string& text) {
-  const auto path = text.substr(0, text.find('#'));
-  const bool remote = text.starts_with("https://") || text.starts_with("http://");
-  return text.starts_with("git://") || text.starts_with("git@") || text.starts_with("ssh://") ||
-         text.starts_with("github.com/") || (remote && path.ends_with(".git"));
+  std::error_code ignored;
+  return !fs::exists(text, ignored) && (text.starts_with("github.com/") || build::parse_git_url(text).has_value());
 }
 
 bool is_http(const std::string& text) {
   return text.starts_with("http://") || text.starts_with("https://");
-}
-
-void run_or_throw(const std::vector<std::string>& argv, const std::string& what, const std::string& input = {}) {
-  CommandOptions options;
-  options.input = input;
-  const auto result = run_command(argv, options);
-  if (result.status != 0) {
-    auto text = result.error;
-    text.erase(text.find_last_not_of('\n') + 1);
-    throw Error(ErrorKind::failed, what + ": " + text);
-  }
 }
 
 TemporaryDirectory make_folder() {
@@ -45,54 +40,102 @@ TemporaryDirectory make_folder() {
   return {parent, "dlc-context-"};
 }
 
-/// "URL#ref:subdir" checked out below `folder`; returns the context directory.
-fs::path clone(const std::string& text, const fs::path& folder) {
-  const auto hash = text.find('#');
-  auto url = text.substr(0, hash);
-  if (url.starts_with("github.com/")) {
-    url.insert(0, "https://");
+/// Shows what a fetch does, before a build's own progress begins.
+class FetchProgress {
+ public:
+  FetchProgress(const ImageBuildRequest& request, const std::string& name)
+      : progress_(bus_, {.mode = request.progress, .style = PlainStyle::steps}),
+        activity_(bus_, ActivityKind::pull, "[internal] load remote build context " + name) {
+    for (const auto& value : request.secret_values) {
+      bus_.mask(value);
+    }
   }
-  const auto fragment = hash == std::string::npos ? std::string() : text.substr(hash + 1);
-  const auto colon = fragment.find(':');
-  const auto ref = fragment.substr(0, colon);
-  const auto subdir = colon == std::string::npos ? std::string() : fragment.substr(colon + 1);
-  const auto checkout = (folder / "checkout").string();
-  run_or_throw({"git", "init", "--quiet", checkout}, "git");
-  run_or_throw({"git", "-C", checkout, "fetch", "--quiet", "--depth", "1", "--", url, ref.empty() ? "HEAD" : ref},
-               "cannot fetch " + url);
-  run_or_throw({"git", "-C", checkout, "checkout", "--quiet", "FETCH_HEAD"}, "git checkout");
-  remove_tree(fs::path(checkout) / ".git");
-  const auto context = fs::weakly_canonical(fs::path(checkout) / subdir);
-  if (!context.string().starts_with(fs::canonical(checkout).string())) {
-    throw Error(ErrorKind::invalid, text + ": the directory lies outside the repository");
-  }
-  return context;
+  [[nodiscard]] Activity& activity() { return activity_; }
+  void mask(const std::string& secret) { bus_.mask(secret); }
+
+ private:
+  EventBus bus_;
+  Progress progress_;
+  Activity activity_;
+};
+
+bool is_ssh(const std::string& url) {
+  return url.starts_with("ssh://") || url.find("://") == std::string::npos;
 }
 
-/// Standard input: a tar (plain or compressed) becomes a directory, anything else is a Dockerfile.
-bool unpack_stdin(const std::string& data, const fs::path& folder) {
-  constexpr std::size_t kMagicAt = 257;
-  const auto starts = [&](std::string_view magic) { return std::string_view(data).starts_with(magic); };
-  const bool compressed = starts("\x1f\x8b") || starts("BZh") ||
-                          starts(
-                              "\xfd"
-                              "7zXZ") ||
-                          starts("\x28\xb5\x2f\xfd");
-  const bool plain = data.size() > kMagicAt + 5 && data.compare(kMagicAt, 5, "ustar") == 0;
-  if (!compressed && !plain) {
+/// "URL#ref:subdir" checked out below `folder`; returns the context directory.
+fs::path clone(const std::string& text, const fs::path& folder, ImageBuildRequest& request) {
+  const auto url = build::parse_git_url(text.starts_with("github.com/") ? "https://" + text : text);
+  if (!url) {
+    throw Error(ErrorKind::usage, text + " is no git address");
+  }
+  const auto keep = request.lower.build_args.find("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+  const bool kept = keep != request.lower.build_args.end() && (keep->second == "1" || keep->second == "true");
+  const build::GitOp op{.url = url->remote,
+                        .ref = url->ref,
+                        .subdir = url->subdir,
+                        .keep_git_dir = url->keep_git_dir.value_or(kept),
+                        .submodules = url->submodules.value_or(true),
+                        .commit_times = url->commit_times,
+                        .checksum = url->checksum};
+  auto agents = request.solve.ssh;
+  if (const char* agent = std::getenv("SSH_AUTH_SOCK");  // NOLINT(concurrency-mt-unsafe): nothing of ours changes it
+      is_ssh(op.url) && !agents.contains("default") && agent != nullptr) {
+    agents["default"] = agent;  // the user fetches the context; a step gets no agent by this
+  }
+  const auto access = build::git_access(op, request.solve.secrets, agents);
+  FetchProgress progress(request, op.url);
+  progress.mask(access.token);
+  const auto checkout = build::check_out(
+      op, folder, access, [&](std::string_view output) { progress.activity().log(LogStream::err, output); });
+  progress.activity().finish(ActivityResult::done);
+  request.lower.context_time = [time = checkout.time] { return std::optional(time); };
+  return checkout.files;
+}
+
+/// The files of an archive, or false where the file is none.
+bool unpack_context(const fs::path& file, const fs::path& directory) {
+  const UniqueFd probe = open_file(file.string(), O_RDONLY);
+  if (!build::is_archive(probe.get(), "the context")) {
     return false;
   }
-  fs::create_directory(folder / "context");
-  std::string tar = data;
-  if (compressed) {
-    codec::MemorySource in(data);
-    const auto out = codec::decompress(in);
-    tar = codec::read_all(*out);
-  }
-  // GNU tar refuses names that lead out of the directory, and makes links after files.
-  run_or_throw({"tar", "-x", "-C", (folder / "context").string(), "--numeric-owner", "-p"},
-               "the context cannot be read", tar);
+  fs::create_directory(directory);
+  const UniqueFd archive = open_file(file.string(), O_RDONLY);
+  build::unpack_archive(archive.get(), "the context", build::RootTree(directory), "", std::nullopt);
   return true;
+}
+
+void spool_stdin(const fs::path& path) {
+  const UniqueFd file = open_file(path.string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+  codec::FdSource in(STDIN_FILENO, "standard input");
+  codec::FdSink out(file.get(), path.string());
+  codec::copy(in, out);
+}
+
+/// A file that came as a stream: an archive is the context, anything else a Dockerfile without one. Returns the
+/// context's directory, or an empty path.
+fs::path take_stream(const fs::path& file, const fs::path& folder, ImageBuildRequest& request) {
+  if (unpack_context(file, folder / "context")) {
+    request.lower.context_time = [directory = folder / "context"]() -> std::optional<std::int64_t> {
+      const auto newest = build::newest_time(build::RootTree(directory));
+      return newest == 0 ? std::nullopt : std::optional(newest);
+    };
+    return folder / "context";
+  }
+  request.dockerfile = read_file(file, kMostDockerfile);
+  request.dockerfile_name = "Dockerfile";
+  request.lower.context.local = {.name = "context", .entries = {}, .ignore = {}};
+  return {};
+}
+
+fs::path fetch(const std::string& url, const fs::path& folder, ImageBuildRequest& request) {
+  FetchProgress progress(request, url);
+  const auto fetched = build::fetch_file(url, folder, "fetched", std::nullopt, progress.activity());
+  progress.activity().finish(ActivityResult::done);
+  if (fetched.modified != 0) {
+    request.lower.context_time = [time = fetched.modified] { return std::optional(time); };
+  }
+  return take_stream(fetched.file, folder, request);
 }
 
 std::vector<std::string> read_ignore(const fs::path& file) {
@@ -138,6 +181,7 @@ build::NamedContext named_context(const std::string& name, const std::string& so
   return context;
 }
 
+/// Everything of standard input, for -f -.
 std::string read_stdin() {
   codec::FdSource in(STDIN_FILENO, "standard input");
   return codec::read_all(in);
@@ -150,22 +194,32 @@ fs::path default_dockerfile(const fs::path& context) {
   return !fs::exists(context / "Dockerfile", ignored) && fs::exists(lower, ignored) ? lower : context / "Dockerfile";
 }
 
+/// Of a context that is not the user's own: a link in it must not lead out of it.
+fs::path inside(const fs::path& context, const fs::path& path) {
+  const auto resolved = build::resolve(build::RootTree(context), path.string(), build::Missing::fail);
+  return resolved ? context / *resolved : context / "no such file";
+}
+
 void read_dockerfile(const std::string& file, const fs::path& context, ImageBuildRequest& request) {
   std::error_code ignored;
+  const bool foreign = request.fetched_context.has_value() && !fs::path(file).is_absolute();
   fs::path path = file.empty() ? default_dockerfile(context) : fs::path(file);
-  if (!file.empty() && request.fetched_context && !path.is_absolute()) {
-    path = context / path;
+  auto ignore = context / ".dockerignore";
+  auto own = fs::path(path.string() + ".dockerignore");
+  if (foreign) {
+    const auto name = file.empty() ? path.filename() : path;
+    path = inside(context, name);
+    ignore = inside(context, ".dockerignore");
+    own = inside(context, name.string() + ".dockerignore");
   }
-  if (!fs::exists(path, ignored)) {
+  if (!fs::is_regular_file(path, ignored) && !fs::is_fifo(path, ignored)) {
     throw Error(ErrorKind::not_found, fmt::format("failed to read dockerfile: open {}: no such file or directory",
                                                   file.empty() ? "Dockerfile" : file))
         .hint("name it with -f, or give another directory");
   }
   request.dockerfile = read_file(path, kMostDockerfile);
   request.dockerfile_name = file.empty() ? path.filename().string() : file;
-  const auto own = path.string() + ".dockerignore";
-  request.lower.context.local.ignore =
-      read_ignore(fs::exists(own, ignored) ? fs::path(own) : context / ".dockerignore");
+  request.lower.context.local.ignore = read_ignore(fs::exists(own, ignored) ? own : ignore);
 }
 
 }  // namespace
@@ -179,21 +233,15 @@ void read_context(const GivenArguments& given, ImageBuildRequest& request) {
     if (file == "-") {
       throw Error(ErrorKind::usage, "context and Dockerfile cannot both be read from standard input");
     }
-    request.fetched_context.emplace(make_folder());
-    auto data = read_stdin();
-    if (unpack_stdin(data, request.fetched_context->path())) {
-      directory = request.fetched_context->path() / "context";
-    } else {
-      request.dockerfile = std::move(data);
-      request.dockerfile_name = "Dockerfile";
-      context.local = {.name = "context", .entries = {}, .ignore = {}};
-    }
+    const auto& folder = request.fetched_context.emplace(make_folder()).path();
+    spool_stdin(folder / "fetched");
+    directory = take_stream(folder / "fetched", folder, request);
   } else if (is_git(operand)) {
     request.fetched_context.emplace(make_folder());
-    directory = clone(operand, request.fetched_context->path());
+    directory = clone(operand, request.fetched_context->path(), request);
   } else if (is_http(operand)) {
-    throw Error(ErrorKind::unsupported, "a context from " + operand + " is not there yet")
-        .hint("curl -sSL " + operand + " | dlc image build -");
+    request.fetched_context.emplace(make_folder());
+    directory = fetch(operand, request.fetched_context->path(), request);
   }
   if (request.dockerfile_name.empty()) {
     context.local = local_directory("context", directory);
@@ -203,6 +251,12 @@ void read_context(const GivenArguments& given, ImageBuildRequest& request) {
       context.local.ignore = read_ignore(directory / ".dockerignore");
     } else {
       read_dockerfile(file, directory, request);
+    }
+    if (!request.lower.context_time) {
+      request.lower.context_time = [local = context.local] {
+        const auto newest = build::newest_time(build::ContextTree(local));
+        return newest == 0 ? std::nullopt : std::optional(newest);
+      };
     }
   }
   for (const auto& text : given.all("build-context")) {

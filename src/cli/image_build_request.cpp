@@ -86,8 +86,24 @@ void read_build_args(const GivenArguments& given, build::LowerOptions& lower) {
   auto epoch = lower.build_args.contains("SOURCE_DATE_EPOCH") ? std::optional(lower.build_args["SOURCE_DATE_EPOCH"])
                                                               : environment("SOURCE_DATE_EPOCH");
   if (epoch && !epoch->empty()) {
-    lower.epoch = parse_number<std::int64_t>("build-arg SOURCE_DATE_EPOCH", *epoch);
     lower.build_args["SOURCE_DATE_EPOCH"] = *epoch;
+    if (*epoch != "context") {  // else it is known when the context is
+      lower.epoch = parse_number<std::int64_t>("build-arg SOURCE_DATE_EPOCH", *epoch);
+    }
+  }
+}
+
+/// SOURCE_DATE_EPOCH=context: the steps see the number.
+void settle_epoch(build::LowerOptions& lower) {
+  const auto given = lower.build_args.find("SOURCE_DATE_EPOCH");
+  if (given == lower.build_args.end() || given->second != "context") {
+    return;
+  }
+  lower.epoch = lower.context_time ? lower.context_time() : std::nullopt;
+  if (lower.epoch) {
+    given->second = std::to_string(*lower.epoch);
+  } else {
+    lower.build_args.erase(given);  // a context without files has no time
   }
 }
 
@@ -131,8 +147,10 @@ void read_network(const GivenArguments& given, ImageBuildRequest& request) {
         request.lower.allow_network_host = true;
       } else if (right == "security.insecure") {
         request.lower.allow_insecure = true;
+      } else if (right == "device" || right.starts_with("device=")) {
+        request.solve.devices.push_back(right == "device" ? "*" : right.substr(right.find('=') + 1));
       } else {
-        throw usage("--allow " + right + " is not known: network.host or security.insecure");
+        throw usage("--allow " + right + " is not known: network.host, security.insecure, device or device=NAME");
       }
     }
   }
@@ -191,41 +209,56 @@ void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
   }
 }
 
+/// The first output that keeps the image in the store decides how the build itself packs layers.
+void choose_compression(ImageBuildRequest& request) {
+  for (const auto& output : request.outputs) {
+    if (output.compression && build::names_image(output.type)) {
+      request.solve.compression = *output.compression;
+      return;
+    }
+  }
+}
+
 void read_outputs(const GivenArguments& given, ImageBuildRequest& request) {
   for (const auto& text : given.all("output")) {
     request.outputs.push_back(build::parse_output(text));
   }
-  if (request.outputs.empty()) {
+  const bool pushes = given.flag("push");
+  const auto is_image = [](const auto& output) { return output.type == build::OutputType::image; };
+  if (request.outputs.empty() || (pushes && std::ranges::none_of(request.outputs, is_image))) {
     request.outputs.emplace_back();
+  }
+  for (auto& output : request.outputs) {
+    output.push = output.push || (pushes && is_image(output));
   }
   for (const auto& tag : given.all("tag")) {
     request.tags.push_back(oci::parse_reference(tag).str());
   }
   for (const auto& output : request.outputs) {
     for (const auto& name : output.names) {
-      request.tags.push_back(oci::parse_reference(name).str());
+      static_cast<void>(oci::parse_reference(name));
     }
-    if (output.push) {
-      throw Error(ErrorKind::unsupported, "--output: push is not there yet: build, then dlc image push");
-    }
-    if (output.compression) {
-      request.solve.compression = *output.compression;
-    }
-    request.annotations.insert(output.annotations.begin(), output.annotations.end());
   }
   for (const auto& text : given.all("annotation")) {
-    auto pair = split_pair("annotation", text);
-    if (const auto colon = pair.key.find(':'); colon != std::string::npos) {
-      if (pair.key.substr(0, colon) != "manifest") {
-        throw Error(ErrorKind::unsupported, "--annotation " + text + ": only annotations of the manifest are made");
-      }
-      pair.key.erase(0, colon + 1);
-    }
-    request.annotations[pair.key] = pair.value;
+    const auto pair = split_pair("annotation", text);
+    const auto annotations = build::parse_annotation(pair.key, pair.value);
+    request.annotations.insert(request.annotations.end(), annotations.begin(), annotations.end());
+  }
+  build::check_outputs(request.outputs, request.tags);
+  choose_compression(request);
+}
+
+void read_caches(const GivenArguments& given, ImageBuildRequest& request) {
+  for (const auto& text : given.all("cache-from")) {
+    request.cache_from.push_back(build::parse_cache_from(text));
+  }
+  for (const auto& text : given.all("cache-to")) {
+    request.cache_to.push_back(build::parse_cache_to(text));
   }
 }
 
-void read_platform(const GivenArguments& given, build::LowerOptions& lower) {
+void read_platforms(const GivenArguments& given, ImageBuildRequest& request) {
+  auto& lower = request.lower;
   lower.platform = lower.build_platform = oci::host_platform();
   std::vector<std::string> platforms;
   for (const auto& list : given.all("platform")) {
@@ -238,13 +271,16 @@ void read_platform(const GivenArguments& given, build::LowerOptions& lower) {
       platforms.push_back(*preset);
     }
   }
-  if (platforms.size() > 1) {
-    throw Error(ErrorKind::unsupported, "--platform: several platforms in one build are not there yet")
-        .hint("build each one by itself");
+  for (const auto& text : platforms) {
+    const auto platform = text == "local" ? oci::host_platform() : oci::parse_platform(text);
+    if (std::ranges::find(request.platforms, platform) == request.platforms.end()) {
+      request.platforms.push_back(platform);
+    }
   }
-  if (!platforms.empty() && platforms.front() != "local") {
-    lower.platform = oci::parse_platform(platforms.front());
+  if (request.platforms.empty()) {
+    request.platforms.push_back(oci::host_platform());
   }
+  lower.platform = request.platforms.front();
 }
 
 void read_pull(const GivenArguments& given, ImageBuildRequest& request) {
@@ -261,6 +297,22 @@ void read_pull(const GivenArguments& given, ImageBuildRequest& request) {
   }
 }
 
+/// "outline", "targets,format=json".
+void read_call(const GivenArguments& given, ImageBuildRequest& request) {
+  const auto fields = build::split_csv(given.flag("check") ? "check" : given.last("call", "build"));
+  for (std::size_t i = 1; i < fields.size(); ++i) {
+    if (fields[i] != "format=json" && fields[i] != "format=text") {
+      throw usage("--call: unknown setting " + fields[i]).hint("format=json or format=text");
+    }
+    request.call_json = fields[i] == "format=json";
+  }
+  const auto& call = fields.front();
+  if (call != "build" && call != "check" && call != "outline" && call != "targets" && call != "lint") {
+    throw usage("--call " + call + " is not known: build, check, outline or targets");
+  }
+  request.call = call == "lint" ? "check" : call;
+}
+
 void read_progress(const GivenArguments& given, ImageBuildRequest& request) {
   const auto word = given.last("progress", environment("BUILDKIT_PROGRESS").value_or("auto"));
   const auto mode = parse_progress_mode(word.empty() ? "auto" : word);
@@ -269,11 +321,7 @@ void read_progress(const GivenArguments& given, ImageBuildRequest& request) {
   }
   request.quiet = given.flag("quiet");
   request.progress = request.quiet ? ProgressMode::quiet : *mode;
-  const auto call = given.flag("check") ? "check" : given.last("call", "build");
-  if (call != "build" && call != "check" && call != "outline" && call != "targets" && call != "lint") {
-    throw usage("--call " + call + " is not known: build, check, outline or targets");
-  }
-  request.call = call == "lint" ? "check" : call;
+  read_call(given, request);
 }
 
 void read_stages(const GivenArguments& given, ImageBuildRequest& request) {
@@ -315,13 +363,18 @@ ImageBuildRequest make_request(const GivenArguments& given) {
   read_network(given, request);
   read_secrets(given, request);
   read_outputs(given, request);
-  read_platform(given, request.lower);
+  read_platforms(given, request);
+  read_caches(given, request);
   read_pull(given, request);
   read_progress(given, request);
   read_stages(given, request);
+  if (const auto what = given.last("on-failure"); !what.empty()) {
+    request.failure_shell = parse_failure_shell(what);
+  }
   request.iidfile = given.last("iidfile");
   request.metadata_file = given.last("metadata-file");
   read_context(given, request);
+  settle_epoch(request.lower);
   request.lower.dockerfile_name = request.dockerfile_name;
   return request;
 }

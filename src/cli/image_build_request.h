@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "base/files.h"
+#include "build/cache_spec.h"
 #include "build/image_resolver.h"
 #include "build/lower.h"
 #include "build/outputs.h"
 #include "build/solver.h"
+#include "cli/failure_shell.h"
 #include "cli/image_build_options.h"
 #include "cli/progress.h"
 
@@ -22,12 +24,17 @@ struct ImageBuildRequest {
   build::SolveOptions solve;
   std::vector<build::OutputSpec> outputs;  ///< at least one
   std::vector<std::string> tags;           ///< full references
-  std::map<std::string, std::string> annotations;
+  std::vector<oci::Platform> platforms;    ///< at least one, each once
+  std::vector<build::Annotation> annotations;
+  std::vector<build::CacheSpec> cache_from;
+  std::vector<build::CacheSpec> cache_to;
+  std::optional<FailureShellOptions> failure_shell;
   build::PullPolicy pull = build::PullPolicy::newer;
   bool refresh_bases = false;
   std::string iidfile;
   std::string metadata_file;
   std::string call = "build";  ///< build, check, outline, targets
+  bool call_json = false;
   ProgressMode progress = ProgressMode::automatic;
   bool quiet = false;
   std::vector<std::string> secret_values;             ///< to be masked in all output

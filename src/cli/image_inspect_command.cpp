@@ -27,23 +27,29 @@ Json size_json(std::optional<std::uint64_t> size) {
 
 Json inspect_json(store::Store& store, const LocalImage& image) {
   Json layers = Json::array();
-  for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
-    const auto& layer = image.manifest.layers[i];
+  for (std::size_t i = 0; i < image.manifest().layers.size(); ++i) {
+    const auto& layer = image.manifest().layers[i];
     layers.push_back({{"digest", layer.digest.str()},
-                      {"diff_id", i < image.config.diff_ids.size() ? image.config.diff_ids[i].str() : ""},
+                      {"diff_id", i < image.config().diff_ids.size() ? image.config().diff_ids[i].str() : ""},
                       {"media_type", layer.media_type},
                       {"packed_size", layer.size},
                       {"size", size_json(layer_size(store, image, i))},
                       {"local", store.blobs().contains(layer.digest)}});
   }
+  Json platforms = Json::array();
+  for (const auto& one : image.platforms) {
+    platforms.push_back({{"platform", oci::to_string(one.platform)}, {"digest", one.digest.str()}});
+  }
   return {{"schema", "dlc.image/1"},
           {"name", image.name},
           {"digest", image.digest.str()},
+          {"platform", oci::to_string(image.platforms.at(image.chosen).platform)},
+          {"platforms", std::move(platforms)},
           {"packed_size", packed_size(image)},
           {"size", size_json(unpacked_size(store, image))},
           {"layers", std::move(layers)},
-          {"manifest", Json::parse(store.blobs().read(image.digest))},
-          {"config", Json::parse(store.blobs().read(image.manifest.config.digest))}};
+          {"manifest", Json::parse(store.blobs().read(image.manifest_digest()))},
+          {"config", Json::parse(store.blobs().read(image.manifest().config.digest))}};
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -58,13 +64,16 @@ void line(std::string& text, const char* name, const std::string& value) {
 }
 
 std::string inspect_text(store::Store& store, const LocalImage& image) {
-  const auto& config = image.config;
+  const auto& config = image.config();
   const auto unpacked = unpacked_size(store, image);
   std::string text;
   line(text, "Name", familiar_name(image.name));
   line(text, "Digest", image.digest.str());
-  line(text, "Config", image.manifest.config.digest.str());
-  line(text, "Platform", oci::to_string(config.platform));
+  line(text, "Config", image.manifest().config.digest.str());
+  line(text, "Platform", oci::to_string(image.platforms.at(image.chosen).platform));
+  if (image.platforms.size() > 1) {
+    line(text, "Platforms", image.platform_names());
+  }
   line(text, "Created", config.created);
   line(text, "Size",
        fmt::format("{} packed{}", format_bytes(packed_size(image)),
@@ -86,7 +95,7 @@ std::string inspect_text(store::Store& store, const LocalImage& image) {
     line(text, std::exchange(heading, ""), key + "=" + value);
   }
   heading = "Layers";
-  for (const auto& layer : image.manifest.layers) {
+  for (const auto& layer : image.manifest().layers) {
     line(text, std::exchange(heading, ""), fmt::format("{}  {}", layer.digest.str(), format_bytes(layer.size)));
   }
   return text;
@@ -101,8 +110,12 @@ int run_image_inspect(std::span<const std::string> arguments, const GlobalOption
   std::string raw;
   app.add_option("IMAGE", names, "names or digests")->required();
   app.add_option("--output", output, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app.add_option("--raw", raw, "print this document byte for byte: manifest or config")
-      ->check(CLI::IsMember({"manifest", "config"}));
+  std::string platform;
+  app.add_option("--raw", raw,
+                 "print this document byte for byte: index (or manifest, where the name stands for one), "
+                 "manifest or config")
+      ->check(CLI::IsMember({"index", "manifest", "config"}));
+  app.add_option("--platform", platform, "which one of an index; this machine's without it");
   if (!parse(app, arguments)) {
     return 0;
   }
@@ -110,9 +123,12 @@ int run_image_inspect(std::span<const std::string> arguments, const GlobalOption
   Json list = Json::array();
   std::string text;
   for (const auto& name : names) {
-    const auto image = find_image(*store, name);
+    const auto image =
+        find_image(*store, name, platform.empty() ? std::nullopt : std::optional(oci::parse_platform(platform)));
     if (!raw.empty()) {
-      text += store->blobs().read(raw == "config" ? image.manifest.config.digest : image.digest);
+      text += store->blobs().read(raw == "config"  ? image.manifest().config.digest
+                                  : raw == "index" ? image.digest
+                                                   : image.manifest_digest());
     } else if (output == "json") {
       list.push_back(inspect_json(*store, image));
     } else {
@@ -175,12 +191,13 @@ int run_image_history(std::span<const std::string> arguments, const GlobalOption
     return 0;
   }
   const auto store = open_store(global.store);
-  auto image = find_image(*store, name);
-  oci::complete_history(image.config);
+  const auto image = find_image(*store, name);
+  auto config = image.config();
+  oci::complete_history(config);
   Json list = Json::array();
   Table table({"CREATED", "LAYER", "PACKED", "SIZE", "CREATED BY"});
-  for (const auto& [entry, layer] : history_lines(image.config)) {
-    const auto* blob = layer ? &image.manifest.layers.at(*layer) : nullptr;
+  for (const auto& [entry, layer] : history_lines(config)) {
+    const auto* blob = layer ? &image.manifest().layers.at(*layer) : nullptr;
     const auto size = layer ? layer_size(*store, image, *layer) : std::optional<std::uint64_t>(0);
     list.push_back({{"created", entry->created},
                     {"created_by", entry->created_by},
@@ -195,7 +212,8 @@ int run_image_history(std::span<const std::string> arguments, const GlobalOption
                                : "?",
                shown(entry->created_by.empty() ? entry->comment : entry->created_by, whole)});
   }
-  const Json document = {{"schema", "dlc.history/1"}, {"digest", image.digest.str()}, {"history", std::move(list)}};
+  const Json document = {
+      {"schema", "dlc.history/1"}, {"digest", image.manifest_digest().str()}, {"history", std::move(list)}};
   print_out(output == "json" ? dump(document) : table.text());
   return 0;
 }

@@ -24,9 +24,9 @@ std::string as_json(store::Store& store, const std::vector<LocalImage>& images) 
     const auto unpacked = unpacked_size(store, image);
     list.push_back({{"name", image.name},
                     {"digest", image.digest.str()},
-                    {"config", image.manifest.config.digest.str()},
-                    {"platform", oci::to_string(image.config.platform)},
-                    {"created", image.config.created},
+                    {"config", image.manifest().config.digest.str()},
+                    {"platform", image.platform_names()},
+                    {"created", image.config().created},
                     {"updated", oci::rfc3339(image.updated)},
                     {"packed_size", packed_size(image)},
                     {"size", unpacked ? Json(*unpacked) : Json(nullptr)}});
@@ -39,8 +39,8 @@ std::string as_table(store::Store& store, const std::vector<LocalImage>& images)
   Table table({"NAME", "DIGEST", "PLATFORM", "UPDATED", "PACKED", "SIZE"});
   for (const auto& image : images) {
     const auto unpacked = unpacked_size(store, image);
-    table.add({familiar_name(image.name), image.digest.hex().substr(0, 12), oci::to_string(image.config.platform),
-               age(image.updated), format_bytes(packed_size(image)), unpacked ? format_bytes(*unpacked) : "-"});
+    table.add({familiar_name(image.name), image.digest.hex().substr(0, 12), image.platform_names(), age(image.updated),
+               format_bytes(packed_size(image)), unpacked ? format_bytes(*unpacked) : "-"});
   }
   return table.text();
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <set>
 
 #include "base/error.h"
 #include "base/suggest.h"
@@ -14,13 +15,47 @@ namespace dlc::cli {
 
 namespace {
 
+LocalPlatform load_platform(store::Store& store, const oci::Digest& digest) {
+  LocalPlatform result;
+  result.digest = digest;
+  result.manifest = oci::parse_manifest(store.blobs().read(digest));
+  result.config = oci::parse_config(store.blobs().read(result.manifest.config.digest));
+  result.platform = result.config.platform;
+  return result;
+}
+
+/// This machine's platform, else the first.
+std::size_t choose(const std::vector<LocalPlatform>& platforms) {
+  for (std::size_t i = 0; i < platforms.size(); ++i) {
+    if (oci::same_platform(platforms[i].platform, oci::host_platform())) {
+      return i;
+    }
+  }
+  return 0;
+}
+
 LocalImage load(store::Store& store, std::string name, const oci::Digest& digest, std::int64_t updated) {
   LocalImage image;
   image.name = std::move(name);
   image.digest = digest;
   image.updated = updated;
-  image.manifest = oci::parse_manifest(store.blobs().read(digest));
-  image.config = oci::parse_config(store.blobs().read(image.manifest.config.digest));
+  const auto text = store.blobs().read(digest);
+  if (oci::document_kind(text) == oci::DocumentKind::manifest) {
+    image.platforms.push_back(load_platform(store, digest));
+    return image;
+  }
+  for (const auto& entry : oci::parse_index(text).manifests) {
+    const bool image_entry =
+        oci::is_manifest_type(entry.media_type) && !(entry.platform && entry.platform->os == "unknown");
+    if (image_entry && store.blobs().contains(entry.digest)) {
+      image.platforms.push_back(load_platform(store, entry.digest));
+      image.platforms.back().platform = entry.platform.value_or(image.platforms.back().platform);
+    }
+  }
+  if (image.platforms.empty()) {
+    throw Error(ErrorKind::not_found, "the index " + digest.str() + " has no image in the store");
+  }
+  image.chosen = choose(image.platforms);
   return image;
 }
 
@@ -38,8 +73,16 @@ std::optional<LocalImage> find_by_digest(store::Store& store, std::string_view h
     } catch (const Error&) {  // another image's damage does not matter here
       continue;
     }
-    if (!image.digest.hex().starts_with(hex) && !image.manifest.config.digest.hex().starts_with(hex)) {
-      continue;
+    if (!image.digest.hex().starts_with(hex)) {
+      const auto part = std::ranges::find_if(image.platforms, [&](const auto& platform) {
+        return platform.digest.hex().starts_with(hex) || platform.manifest.config.digest.hex().starts_with(hex);
+      });
+      if (part == image.platforms.end()) {
+        continue;
+      }
+      if (image.platforms.size() > 1) {  // one platform of an index by its own digest
+        image = load(store, "", part->digest, record.updated);
+      }
     }
     if (found && found->digest != image.digest) {
       throw Error(ErrorKind::invalid, fmt::format("{} stands for several images", text)).hint("give more digits");
@@ -55,7 +98,9 @@ std::unique_ptr<store::Store> open_store(const std::string& option) {
   return store::Store::open(option.empty() ? store::Store::default_directory() : std::filesystem::path(option));
 }
 
-LocalImage find_image(store::Store& store, std::string_view text) {
+namespace {
+
+LocalImage find_any(store::Store& store, std::string_view text) {
   constexpr std::size_t kLeastDigits = 6;
   constexpr std::string_view kPrefix = "sha256:";
   const bool prefixed = text.starts_with(kPrefix);
@@ -91,6 +136,30 @@ LocalImage find_image(store::Store& store, std::string_view text) {
       .hint(similar.empty() ? "dlc image ls lists them" : fmt::format("did you mean {}?", similar));
 }
 
+}  // namespace
+
+std::string LocalImage::platform_names() const {
+  std::string names;
+  for (const auto& one : platforms) {
+    names += (names.empty() ? "" : ", ") + oci::to_string(one.platform);
+  }
+  return names;
+}
+
+LocalImage find_image(store::Store& store, std::string_view text, const std::optional<oci::Platform>& platform) {
+  auto image = find_any(store, text);
+  if (platform) {
+    const auto found = std::ranges::find_if(
+        image.platforms, [&](const auto& one) { return oci::same_platform(one.platform, *platform); });
+    if (found == image.platforms.end()) {
+      throw Error(ErrorKind::not_found, fmt::format("{} is not in the store for {}", text, oci::to_string(*platform)))
+          .hint("it is there for " + image.platform_names());
+    }
+    image.chosen = static_cast<std::size_t>(found - image.platforms.begin());
+  }
+  return image;
+}
+
 std::vector<LocalImage> list_images(store::Store& store, std::vector<std::string>& damaged) {
   std::vector<LocalImage> result;
   for (const auto& record : store.records().images()) {
@@ -113,17 +182,21 @@ std::string familiar_name(const std::string& name) {
 }
 
 std::uint64_t packed_size(const LocalImage& image) {
-  std::uint64_t bytes = image.manifest.config.size;
-  for (const auto& layer : image.manifest.layers) {
-    bytes += layer.size;
+  std::uint64_t bytes = 0;
+  std::set<oci::Digest> counted;
+  const auto add = [&](const oci::Descriptor& blob) { bytes += counted.insert(blob.digest).second ? blob.size : 0; };
+  for (const auto& one : image.platforms) {
+    add(one.manifest.config);
+    std::ranges::for_each(one.manifest.layers, add);
   }
   return bytes;
 }
 
 std::optional<std::uint64_t> layer_size(store::Store& store, const LocalImage& image, std::size_t index) {
+  const auto& diff_ids = image.config().diff_ids;
   oci::Digest chain;
-  for (std::size_t i = 0; i <= index && i < image.config.diff_ids.size(); ++i) {
-    chain = oci::chain_id(chain, image.config.diff_ids[i]);
+  for (std::size_t i = 0; i <= index && i < diff_ids.size(); ++i) {
+    chain = oci::chain_id(chain, diff_ids[i]);
   }
   const auto layer = store.layers().find(chain);
   return layer && layer->size > 0 ? std::optional(layer->size) : std::nullopt;
@@ -131,7 +204,7 @@ std::optional<std::uint64_t> layer_size(store::Store& store, const LocalImage& i
 
 std::optional<std::uint64_t> unpacked_size(store::Store& store, const LocalImage& image) {
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < image.config.diff_ids.size(); ++i) {
+  for (std::size_t i = 0; i < image.config().diff_ids.size(); ++i) {
     const auto size = layer_size(store, image, i);
     if (!size) {
       return std::nullopt;

@@ -49,10 +49,12 @@ void refuse_terminal(int fd, const char* what) {
 
 /// The layers of an image may still be where its base came from.
 void require_layers(store::Store& store, const LocalImage& image, const std::string& name) {
-  for (const auto& layer : image.manifest.layers) {
-    if (!store.blobs().contains(layer.digest)) {
-      throw Error(ErrorKind::not_found, fmt::format("{}: layer {} is not in the store", name, layer.digest.str()))
-          .hint("fetch the image whole with dlc image pull, or build it again");
+  for (const auto& one : image.platforms) {
+    for (const auto& layer : one.manifest.layers) {
+      if (!store.blobs().contains(layer.digest)) {
+        throw Error(ErrorKind::not_found, fmt::format("{}: layer {} is not in the store", name, layer.digest.str()))
+            .hint("fetch the image whole with dlc image pull, or build it again");
+      }
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "cli/image_lookup.h"
 #include "cli/run_options.h"
 #include "sandbox/container.h"
+#include "sandbox/emulation.h"
 #include "sandbox/overlay.h"
 #include "store/store.h"
 
@@ -31,16 +32,16 @@ void note(const std::string& text) {
 /// Every layer of the image unpacked; the chain id of its root.
 oci::Digest unpack(store::Store& store, const LocalImage& image) {
   oci::Digest chain;
-  for (std::size_t i = 0; i < image.config.diff_ids.size(); ++i) {
-    const auto& diff_id = image.config.diff_ids[i];
+  for (std::size_t i = 0; i < image.config().diff_ids.size(); ++i) {
+    const auto& diff_id = image.config().diff_ids[i];
     const auto parent = chain;
     chain = oci::chain_id(parent, diff_id);
     auto layer = store.layers().find(chain);
     if (!layer) {
-      if (i >= image.manifest.layers.size()) {
+      if (i >= image.manifest().layers.size()) {
         throw Error(ErrorKind::corrupt, "the image has fewer layers than its configuration says");
       }
-      layer = store.layers().adopt(parent, diff_id, image.manifest.layers[i]);
+      layer = store.layers().adopt(parent, diff_id, image.manifest().layers[i]);
     }
     if (!layer->unpacked) {
       layer = store.layers().unpack(chain);
@@ -65,7 +66,7 @@ std::vector<std::string> environment(const RunOptions& options, const LocalImage
   if (options.terminal) {
     env.emplace_back("TERM=xterm");
   }
-  for (const auto& line : image.config.env) {
+  for (const auto& line : image.config().env) {
     set_variable(env, line);
   }
   for (const auto& line : options.env) {
@@ -80,13 +81,13 @@ std::vector<std::string> command_line(const RunOptions& options, const LocalImag
     if (!options.entrypoint->empty()) {
       argv.push_back(*options.entrypoint);
     }
-  } else if (image.config.entrypoint) {
-    argv = *image.config.entrypoint;
+  } else if (image.config().entrypoint) {
+    argv = *image.config().entrypoint;
   }
   if (!options.command.empty()) {
     argv.insert(argv.end(), options.command.begin(), options.command.end());
-  } else if (!options.entrypoint && image.config.cmd) {
-    argv.insert(argv.end(), image.config.cmd->begin(), image.config.cmd->end());
+  } else if (!options.entrypoint && image.config().cmd) {
+    argv.insert(argv.end(), image.config().cmd->begin(), image.config().cmd->end());
   }
   if (argv.empty()) {
     throw Error(ErrorKind::usage, "no command: the image names none and none was given")
@@ -113,9 +114,9 @@ sandbox::ContainerSpec make_spec(const RunOptions& options, const LocalImage& im
   spec.hostname = options.hostname.empty() ? random_name() : options.hostname;
   spec.argv = command_line(options, image);
   spec.env = environment(options, image, spec.hostname);
-  spec.cwd = !options.working_dir.empty() ? options.working_dir : image.config.working_dir;
+  spec.cwd = !options.working_dir.empty() ? options.working_dir : image.config().working_dir;
   spec.cwd = spec.cwd.empty() ? "/" : spec.cwd;
-  spec.user = options.user.empty() ? image.config.user : options.user;
+  spec.user = options.user.empty() ? image.config().user : options.user;
   spec.mounts = options.mounts;
   spec.network = options.network;
   spec.hosts = options.hosts;
@@ -128,12 +129,23 @@ sandbox::ContainerSpec make_spec(const RunOptions& options, const LocalImage& im
   spec.interactive = options.interactive;
   spec.inherit_output = true;
   spec.forward_signals = true;
-  spec.stop_signal = options.stop_signal.empty() ? image.config.stop_signal : options.stop_signal;
+  spec.stop_signal = options.stop_signal.empty() ? image.config().stop_signal : options.stop_signal;
   if (options.stop_timeout) {
     spec.stop_timeout = std::chrono::seconds(*options.stop_timeout);
   }
   spec.read_only = options.read_only;
   return spec;
+}
+
+/// An image of another platform needs an emulator; without it the kernel's word, "exec format error", says little.
+void check_platform(const LocalImage& image) {
+  const auto& platform = image.platforms.at(image.chosen).platform;
+  const auto host = oci::host_platform();
+  if (sandbox::find_emulation(platform, host).state == sandbox::Emulation::State::missing) {
+    throw Error(ErrorKind::unsupported,
+                fmt::format("the image is for {}, this machine is {}", oci::to_string(platform), oci::to_string(host)))
+        .hint("register an emulator (Debian: apt-get install qemu-user-static binfmt-support)");
+  }
 }
 
 int run_options(RunOptions options, const GlobalOptions& global) {
@@ -147,7 +159,10 @@ int run_options(RunOptions options, const GlobalOptions& global) {
   sandbox::enter_private_namespace();  // before the first thread
   const auto runtime = sandbox::find_runtime(global.runtime);
   const auto store = open_store(global.store);
-  const auto image = find_image(*store, options.image);
+  const auto image =
+      find_image(*store, options.image,
+                 options.platform.empty() ? std::nullopt : std::optional(oci::parse_platform(options.platform)));
+  check_platform(image);
   auto spec = make_spec(options, image);
   const auto chain = unpack(*store, image);
   spec.lowers = store->layers().lowers(chain);

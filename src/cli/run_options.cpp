@@ -289,6 +289,7 @@ void declare(CLI::App& app, RunOptions& options, RawOptions& raw) {
   app.add_option("--network,--net", raw.network, "host or none (host)");
   app.add_option("--name", raw.name, "accepted; a container in the foreground needs none");
   app.add_option("-h,--hostname", options.hostname, "host name in the container");
+  app.add_option("--platform", options.platform, "which image of an index, such as linux/arm64 (this machine's)");
   app.add_flag("--read-only", options.read_only, "the container cannot change its root file system");
   app.add_option("--stop-signal", options.stop_signal,
                  "what the command gets when dlc gets SIGTERM (the image's, else SIGTERM)");

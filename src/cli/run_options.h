@@ -22,6 +22,7 @@ struct RunOptions {
   std::string user;
   std::string working_dir;
   std::string hostname;
+  std::string platform;  ///< of an index; empty: this machine's
   std::string stop_signal;
   std::vector<std::pair<std::string, std::string>> hosts;
   std::vector<std::pair<std::string, std::pair<std::uint64_t, std::uint64_t>>> ulimits;

@@ -113,8 +113,11 @@ Contents collect_all(std::span<const ExportedImage> images, bool for_docker) {
     root.size = contents.documents.at(root.digest).size();
     if (!root.platform && !oci::is_index_type(root.media_type)) {
       const auto manifest = oci::parse_manifest(contents.documents.at(root.digest));
-      root.platform = oci::parse_config(read_blob(*image.source, manifest.config)).platform;
+      if (manifest.artifact_type.empty()) {  // an artifact runs nowhere
+        root.platform = oci::parse_config(read_blob(*image.source, manifest.config)).platform;
+      }
     }
+    root.annotations.insert(image.annotations.begin(), image.annotations.end());
     root.annotations.erase(kRefName);
     root.annotations.erase(kFullName);
     if (image.names.empty()) {

@@ -1,6 +1,7 @@
 #pragma once
 // Writes images to files that Docker, podman, skopeo, containerd and umoci read. The same images give the same bytes.
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ namespace dlc::registry {
 struct ExportedImage {
   ImageSource* source = nullptr;   ///< its `resolve` says what is exported: a manifest, or an index with all it lists
   std::vector<std::string> names;  ///< full references ("docker.io/library/app:1"); may be empty
+  std::map<std::string, std::string> annotations{};  ///< of its entry in index.json
 };
 
 /// An OCI layout directory (made if missing). Blobs come first, index.json last, each by rename: a reader never sees a

@@ -107,30 +107,73 @@ class BlobPush {
   std::exception_ptr failure_;
 };
 
+struct Document {
+  oci::Descriptor descriptor;
+  std::string text;
+};
+
+/// What a push moves: the documents, those first that others name, and the blobs.
+struct Contents {
+  std::vector<Document> documents;
+  std::vector<oci::Descriptor> blobs;
+
+  void add_blob(const oci::Descriptor& descriptor) {
+    const bool listed =
+        std::any_of(blobs.begin(), blobs.end(), [&](const auto& other) { return other.digest == descriptor.digest; });
+    if (!listed && !oci::is_foreign_layer_type(descriptor.media_type)) {
+      blobs.push_back(descriptor);
+    }
+  }
+
+  /// A manifest, or an index with all below it.
+  void collect(store::Store& store, const oci::Digest& digest, int depth = 0) {
+    constexpr int kDeepestIndex = 4;
+    if (depth > kDeepestIndex) {
+      throw Error(ErrorKind::invalid, "the image's indexes are nested too deeply");
+    }
+    auto text = store.blobs().read(digest);
+    oci::Descriptor descriptor;
+    descriptor.digest = digest;
+    descriptor.size = text.size();
+    if (oci::document_kind(text) == oci::DocumentKind::index) {
+      const auto index = oci::parse_index(text);
+      descriptor.media_type = index.media_type;
+      for (const auto& entry : index.manifests) {
+        collect(store, entry.digest, depth + 1);
+      }
+    } else {
+      const auto manifest = oci::parse_manifest(text);
+      descriptor.media_type = manifest.media_type;
+      for (const auto& layer : manifest.layers) {
+        add_blob(layer);
+      }
+      add_blob(manifest.config);
+    }
+    documents.push_back({std::move(descriptor), std::move(text)});
+  }
+};
+
 }  // namespace
 
 Pushed push_image(RegistryClient& client, const oci::Reference& reference, store::Store& store,
                   const oci::Digest& manifest, const PushOptions& options, EventBus& bus) {
-  const auto text = store.blobs().read(manifest);
-  const auto document = oci::parse_manifest(text);
+  Contents contents;
+  contents.collect(store, manifest);
   std::vector<const oci::Descriptor*> blobs;
-  const auto add = [&](const oci::Descriptor& descriptor) {
-    const bool listed =
-        std::any_of(blobs.begin(), blobs.end(), [&](const auto* other) { return other->digest == descriptor.digest; });
-    if (!listed && !oci::is_foreign_layer_type(descriptor.media_type)) {
-      blobs.push_back(&descriptor);
-    }
-  };
-  for (const auto& layer : document.layers) {
-    add(layer);
+  for (const auto& blob : contents.blobs) {
+    blobs.push_back(&blob);
   }
-  add(document.config);
   Pushed result;
-  result.descriptor.media_type = document.media_type;
-  result.descriptor.digest = manifest;
-  result.descriptor.size = text.size();
   BlobPush(client, reference, store, options, bus).run(std::move(blobs), result);
-  client.put_manifest(reference, result.descriptor, text, options.stop);
+  for (const auto& document : contents.documents) {
+    auto target = reference;
+    if (document.descriptor.digest != manifest) {  // a part of an index has no name of its own
+      target.tag.clear();
+      target.digest = document.descriptor.digest;
+    }
+    client.put_manifest(target, document.descriptor, document.text, options.stop);
+  }
+  result.descriptor = contents.documents.back().descriptor;
   return result;
 }
 

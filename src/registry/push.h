@@ -25,7 +25,8 @@ struct Pushed {
   std::uint64_t bytes = 0;                      ///< sent
 };
 
-/// `manifest` is the digest of an image's manifest in the store. The name appears there only when everything else is.
+/// `manifest` is the digest of an image's manifest in the store, or of an index with all that it lists. The name
+/// appears there only when everything else is.
 Pushed push_image(RegistryClient& client, const oci::Reference& reference, store::Store& store,
                   const oci::Digest& manifest, const PushOptions& options, EventBus& bus);
 

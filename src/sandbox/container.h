@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/events.h"
+#include "sandbox/device_edits.h"
 
 namespace dlc::sandbox {
 
@@ -57,6 +58,7 @@ struct ContainerSpec {
   /// request.
   std::optional<std::chrono::seconds> stop_timeout;
   bool read_only = false;  ///< the root is mounted read-only
+  std::vector<DeviceEdits> devices;
 };
 
 struct ContainerResult {

@@ -2,6 +2,8 @@
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <array>
@@ -219,15 +221,75 @@ json confinement(const ContainerSpec& spec, const ConfigInput& input) {
   return result;
 }
 
+/// A device node as the runtime-spec wants it, with the numbers of the host's.
+json device_node(const DeviceNode& node) {
+  const auto& host = node.host_path.empty() ? node.path : node.host_path;
+  struct stat info{};
+  if (::stat(host.c_str(), &info) != 0) {
+    throw system_error("device " + host);
+  }
+  if (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode)) {
+    throw Error(ErrorKind::invalid, "device " + host + " is no device node");
+  }
+  return {{"path", node.path},
+          {"type", S_ISCHR(info.st_mode) ? "c" : "b"},
+          {"major", major(info.st_rdev)},
+          {"minor", minor(info.st_rdev)},
+          {"fileMode", node.mode.value_or(info.st_mode & 07777U)},
+          {"uid", node.uid.value_or(info.st_uid)},
+          {"gid", node.gid.value_or(info.st_gid)}};
+}
+
+json hook_json(const DeviceHook& hook) {
+  json result{{"path", hook.path}};
+  if (!hook.args.empty()) {
+    result["args"] = hook.args;
+  }
+  if (!hook.env.empty()) {
+    result["env"] = hook.env;
+  }
+  if (hook.timeout) {
+    result["timeout"] = *hook.timeout;
+  }
+  return result;
+}
+
+/// What devices need beyond what the container has (CDI, "containerEdits").
+void add_device(json& config, const DeviceEdits& edits) {
+  for (const auto& line : edits.env) {
+    auto& env = config["process"]["env"];
+    const auto prefix = line.substr(0, line.find('=') + 1);
+    const auto known = std::find_if(
+        env.begin(), env.end(), [&](const json& old) { return old.get_ref<const std::string&>().starts_with(prefix); });
+    if (known == env.end()) {
+      env.push_back(line);
+    } else {
+      *known = line;
+    }
+  }
+  for (const auto& node : edits.nodes) {
+    config["linux"]["devices"].push_back(device_node(node));
+  }
+  for (const auto& hook : edits.hooks) {
+    config["hooks"][hook.name].push_back(hook_json(hook));
+  }
+  for (const auto group : edits.groups) {
+    config["process"]["user"]["additionalGids"].push_back(group);
+  }
+}
+
 }  // namespace
 
 std::string runtime_config(const ContainerSpec& spec, const ConfigInput& input) {
-  const json config{{"ociVersion", "1.0.0"},
-                    {"process", process(spec, input)},
-                    {"root", {{"path", input.root}, {"readonly", spec.read_only}}},
-                    {"hostname", spec.hostname},
-                    {"mounts", mounts(spec, input)},
-                    {"linux", confinement(spec, input)}};
+  json config{{"ociVersion", "1.0.0"},
+              {"process", process(spec, input)},
+              {"root", {{"path", input.root}, {"readonly", spec.read_only}}},
+              {"hostname", spec.hostname},
+              {"mounts", mounts(spec, input)},
+              {"linux", confinement(spec, input)}};
+  for (const auto& edits : spec.devices) {
+    add_device(config, edits);
+  }
   // A value that is not UTF-8 (an ENV of an image may hold any bytes) cannot be said in JSON.
   try {
     return config.dump();

@@ -160,15 +160,27 @@ def children():
         except ChildProcessError:
             break
     found = []
-    for task in pathlib.Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            if int(pid) in not_ours:
-                continue
-            try:
-                found.append(f"{pid} {pathlib.Path('/proc', pid, 'comm').read_text().strip()}")
-            except OSError:
-                pass
+    for pid in child_pids():
+        if pid in not_ours:
+            continue
+        try:
+            found.append(f"{pid} {pathlib.Path('/proc', str(pid), 'comm').read_text().strip()}")
+        except OSError:
+            pass
     return found
+
+
+def child_pids():
+    """The pids of the children of all our threads. A thread that ends meanwhile leaves its children to another one, so
+    they are looked for again."""
+    while True:
+        pids = []
+        try:
+            for task in pathlib.Path("/proc/self/task").iterdir():
+                pids += map(int, (task / "children").read_text().split())
+            return pids
+        except FileNotFoundError:
+            continue
 
 
 def cgroups():

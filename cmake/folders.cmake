@@ -11,9 +11,10 @@ function(dlc_folder name)
   add_library(dlc_${name} STATIC ${sources})
   if(DLC_PRECOMPILE AND name STREQUAL "base")
     target_precompile_headers(dlc_base PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
-  elseif(DLC_PRECOMPILE AND name STREQUAL "cli")
-    target_precompile_headers(dlc_cli PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled_cli.h)
-    target_compile_options(dlc_cli PRIVATE -O1)  # a third of all compile time; nothing in it is hot
+  elseif(DLC_PRECOMPILE AND name STREQUAL "codec")
+    # Every byte passes through it. The rest is at -O1, which compiles in three quarters of the time and runs the same;
+    # a precompiled header serves one level only.
+    target_compile_options(dlc_codec PRIVATE -O2)
   elseif(DLC_PRECOMPILE)
     target_precompile_headers(dlc_${name} REUSE_FROM dlc_base)
   endif()

@@ -8,8 +8,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "build/time_limit.h"
-#include "net/http.h"
+#include "build/timed_request.h"
 
 namespace dlc::build {
 
@@ -24,29 +23,11 @@ struct Suite {
 };
 
 std::string fetch_digest(const std::string& url, int seconds, const std::stop_token& stop) {
-  const std::chrono::seconds limit(seconds);
-  net::ClientOptions options;
-  options.attempts = 1;
-  options.connect_timeout = limit;
-  net::HttpClient client(options);
-  std::stop_source source;
-  const std::stop_callback forward(stop, [&source] { source.request_stop(); });
-  const TimeLimit timer(source, limit);
-  net::Request request;
-  request.url = url;
-  request.stop = source.get_token();
-  try {
-    const auto response = client.send(request);
-    if (!response.ok()) {
-      throw Error(ErrorKind::network, fmt::format("{} answered with status {}", url, response.status));
-    }
-    return codec::sha256(response.body).hex();
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::cancelled && !stop.stop_requested()) {
-      throw Error(ErrorKind::timeout, fmt::format("{} did not answer within {} s", url, seconds));
-    }
-    throw;
+  const auto response = get_within(std::chrono::seconds(seconds), url, stop);
+  if (!response.ok()) {
+    throw Error(ErrorKind::network, fmt::format("{} answered with status {}", url, response.status));
   }
+  return codec::sha256(response.body).hex();
 }
 
 /// The suites that the base was made from. The record's `indexes` are lines of sha256sum.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "base/process.h"
 #include "base/suggest.h"
 #include "build/base_mirrors.h"
+#include "build/toml_tables.h"
 #include "oci/image.h"
 
 namespace dlc::build {
@@ -30,14 +30,6 @@ constexpr std::string_view kCleanUp =
     "rm -f \"$1\"/var/cache/debconf/*-old \"$1\"/var/lib/dpkg/*-old \"$1\"/var/cache/ldconfig/aux-cache "
     "\"$1\"/var/log/dpkg.log \"$1\"/var/log/alternatives.log \"$1\"/var/log/bootstrap.log \"$1\"/var/log/apt/*";
 
-SourceLocation place(const toml::node& node, const std::string& file) {
-  return {file, static_cast<int>(node.source().begin.line), static_cast<int>(node.source().begin.column)};
-}
-
-Error wrong(const toml::node& node, const std::string& file, std::string message) {
-  return Error(ErrorKind::invalid, std::move(message)).at(place(node, file));
-}
-
 /// Words that reach mmdebstrap's command line or a source line: no option, no blank, no shell text.
 bool is_plain_word(const std::string& word) {
   return !word.empty() && word[0] != '-' && std::ranges::all_of(word, [](char c) {
@@ -46,48 +38,44 @@ bool is_plain_word(const std::string& word) {
   });
 }
 
-std::string word(const toml::node& node, const std::string& file, const std::string& key) {
-  const auto* text = node.as_string();
-  if (text == nullptr || !is_plain_word(text->get())) {
-    throw wrong(node, file, key + " must be a plain word in quotes");
+std::string word(const TomlValue& value, const std::string& key) {
+  if (!value.text || !is_plain_word(*value.text)) {
+    throw value.wrong(key + " must be a plain word in quotes");
   }
-  return text->get();
+  return *value.text;
 }
 
-std::vector<std::string> words(const toml::node& node, const std::string& file, const std::string& key) {
-  const auto* array = node.as_array();
-  if (array == nullptr) {
-    throw wrong(node, file, key + " must be a list of words");
+std::vector<std::string> words(const TomlValue& value, const std::string& key) {
+  if (!value.list) {
+    throw value.wrong(key + " must be a list of words");
   }
   std::vector<std::string> result;
-  for (const auto& item : *array) {
-    result.push_back(word(item, file, key));
+  for (const auto& item : *value.list) {
+    result.push_back(word(item, key));
   }
   return result;
 }
 
-BaseEntry parse_entry(const toml::table& table, const std::string& file) {
+BaseEntry parse_entry(const TomlTable& table) {
   BaseEntry entry;
-  entry.where = place(table, file);
-  for (const auto& [key, value] : table) {
-    const std::string name(key.str());
-    if (name == "name") {
-      entry.name = word(value, file, name);
-    } else if (name == "suite") {
-      entry.suite = word(value, file, name);
-    } else if (name == "variant") {
-      entry.variant = word(value, file, name);
-    } else if (name == "components") {
-      entry.components = words(value, file, name);
-    } else if (name == "packages") {
-      entry.packages = words(value, file, name);
+  entry.where = table.where;
+  for (const auto& [key, value] : table.entries) {
+    if (key == "name") {
+      entry.name = word(value, key);
+    } else if (key == "suite") {
+      entry.suite = word(value, key);
+    } else if (key == "variant") {
+      entry.variant = word(value, key);
+    } else if (key == "components") {
+      entry.components = words(value, key);
+    } else if (key == "packages") {
+      entry.packages = words(value, key);
     } else {
-      throw wrong(value, file, "unknown key " + name)
-          .hint("a base has the keys name, suite, variant, components and packages");
+      throw value.wrong("unknown key " + key).hint("a base has the keys name, suite, variant, components and packages");
     }
   }
   if (entry.name.empty() || entry.suite.empty()) {
-    throw wrong(table, file, std::string("a base needs the key ") + (entry.name.empty() ? "name" : "suite"));
+    throw table.wrong(std::string("a base needs the key ") + (entry.name.empty() ? "name" : "suite"));
   }
   return entry;
 }
@@ -363,31 +351,7 @@ std::string BaseEntry::canonical() const {
 }
 
 std::vector<BaseEntry> parse_bases(std::string_view text, const std::string& file) {
-  toml::table table;
-  try {
-    table = toml::parse(text, file);
-  } catch (const toml::parse_error& error) {
-    throw Error(ErrorKind::invalid, std::string(error.description()))
-        .at({file, static_cast<int>(error.source().begin.line), static_cast<int>(error.source().begin.column)});
-  }
-  std::vector<BaseEntry> entries;
-  for (const auto& [key, value] : table) {
-    const auto* list = value.as_array();
-    if (key.str() != "base" || list == nullptr) {
-      throw wrong(value, file, "unknown key " + std::string(key.str())).hint("bases are written as [[base]]");
-    }
-    for (const auto& item : *list) {
-      if (item.as_table() == nullptr) {
-        throw wrong(item, file, "a base is a table: [[base]]");
-      }
-      auto entry = parse_entry(*item.as_table(), file);
-      if (std::ranges::find(entries, entry.name, &BaseEntry::name) != entries.end()) {
-        throw wrong(item, file, "the base " + entry.name + " is there twice");
-      }
-      entries.push_back(std::move(entry));
-    }
-  }
-  return entries;
+  return parse_named_items<BaseEntry>(text, file, "base", parse_entry);
 }
 
 std::string find_bases_file(const std::string& wanted) {

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/process.h"
 #include "build/root_tree.h"
+#include "codec/base64.h"
 
 namespace dlc::build {
 
@@ -46,22 +47,6 @@ std::string shown(const std::string& url) {
   const auto end = scheme == std::string::npos ? scheme : std::min(url.find('/', scheme + 3), url.size());
   const auto at = scheme == std::string::npos ? scheme : url.rfind('@', end);
   return at == std::string::npos || at < scheme ? url : url.substr(0, scheme + 3) + url.substr(at + 1);
-}
-
-std::string base64(std::string_view text) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const auto part = text.substr(i, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      bits = (bits << 8U) | (j < part.size() ? static_cast<unsigned char>(part[j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      result += j <= part.size() ? kDigits[(bits >> (18U - 6U * j)) & 63U] : '=';
-    }
-  }
-  return result;
 }
 
 /// Variables of ours that would lead git elsewhere.
@@ -100,7 +85,7 @@ class Git {
     }
     const auto header = !access.header.empty() ? access.header
                         : access.token.empty() ? std::string()
-                                               : "basic " + base64("x-access-token:" + access.token);
+                                               : "basic " + codec::base64_encode("x-access-token:" + access.token);
     if (const auto origin = origin_of(op.url); !header.empty() && origin.url.starts_with("http")) {
       // In the environment of git alone: the arguments of a process can be read by everybody.
       environment_.emplace_back("GIT_CONFIG_COUNT=1");

@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <toml++/toml.h>
-#include <algorithm>
 #include <cstdlib>
 #include <future>
 
 #include "base/process.h"
-#include "build/time_limit.h"
-#include "net/http.h"
+#include "build/timed_request.h"
+#include "build/toml_tables.h"
 
 namespace dlc::build {
 
@@ -17,65 +15,53 @@ namespace {
 
 constexpr int kMostSeconds = 600;
 
-Error wrong(const toml::node& node, const std::string& file, std::string message) {
-  return Error(ErrorKind::invalid, std::move(message))
-      .at({file, static_cast<int>(node.source().begin.line), static_cast<int>(node.source().begin.column)});
-}
-
-std::string text_of(const toml::node& node, const std::string& file, const std::string& key) {
-  const auto* text = node.as_string();
-  if (text == nullptr || text->get().empty()) {
-    throw wrong(node, file, key + " must be a text in quotes");
+std::string text_of(const TomlValue& value, const std::string& key) {
+  if (!value.text || value.text->empty()) {
+    throw value.wrong(key + " must be a text in quotes");
   }
-  return text->get();
+  return *value.text;
 }
 
-std::vector<std::string> command_of(const toml::node& node, const std::string& file) {
+std::vector<std::string> command_of(const TomlValue& value) {
   std::vector<std::string> words;
-  if (const auto* list = node.as_array()) {
-    for (const auto& word : *list) {
-      words.push_back(text_of(word, file, "command"));
-    }
+  for (const auto& word : value.list.value_or(std::vector<TomlValue>())) {
+    words.push_back(text_of(word, "command"));
   }
   if (words.empty()) {
-    throw wrong(node, file, "command must be a list of words").hint("such as command = [\"test\", \"-e\", \"/dev/x\"]");
+    throw value.wrong("command must be a list of words").hint("such as command = [\"test\", \"-e\", \"/dev/x\"]");
   }
   return words;
 }
 
-Requirement parse_one(const toml::table& table, const std::string& file) {
+Requirement parse_one(const TomlTable& table) {
   Requirement requirement;
-  requirement.where = {file, static_cast<int>(table.source().begin.line),
-                       static_cast<int>(table.source().begin.column)};
-  for (const auto& [key, value] : table) {
-    const std::string name(key.str());
-    if (name == "name") {
-      requirement.name = text_of(value, file, name);
-    } else if (name == "url") {
-      requirement.url = text_of(value, file, name);
+  requirement.where = table.where;
+  for (const auto& [key, value] : table.entries) {
+    if (key == "name") {
+      requirement.name = text_of(value, key);
+    } else if (key == "url") {
+      requirement.url = text_of(value, key);
       if (!requirement.url.starts_with("http://") && !requirement.url.starts_with("https://")) {
-        throw wrong(value, file, "url must begin with https:// or http://");
+        throw value.wrong("url must begin with https:// or http://");
       }
-    } else if (name == "command") {
-      requirement.command = command_of(value, file);
-    } else if (name == "hint") {
-      requirement.hint = text_of(value, file, name);
-    } else if (name == "seconds") {
-      const auto seconds = value.value<std::int64_t>();
-      if (!seconds || *seconds < 1 || *seconds > kMostSeconds) {
-        throw wrong(value, file, fmt::format("seconds must be a whole number from 1 to {}", kMostSeconds));
+    } else if (key == "command") {
+      requirement.command = command_of(value);
+    } else if (key == "hint") {
+      requirement.hint = text_of(value, key);
+    } else if (key == "seconds") {
+      if (!value.number || *value.number < 1 || *value.number > kMostSeconds) {
+        throw value.wrong(fmt::format("seconds must be a whole number from 1 to {}", kMostSeconds));
       }
-      requirement.seconds = static_cast<int>(*seconds);
+      requirement.seconds = static_cast<int>(*value.number);
     } else {
-      throw wrong(value, file, "unknown key " + name)
-          .hint("a requirement has the keys name, url or command, seconds and hint");
+      throw value.wrong("unknown key " + key).hint("a requirement has the keys name, url or command, seconds and hint");
     }
   }
   if (requirement.name.empty()) {
-    throw wrong(table, file, "a requirement needs the key name");
+    throw table.wrong("a requirement needs the key name");
   }
   if (requirement.url.empty() == requirement.command.empty()) {
-    throw wrong(table, file, "the requirement " + requirement.name + " needs either url or command");
+    throw table.wrong("the requirement " + requirement.name + " needs either url or command");
   }
   return requirement;
 }
@@ -84,21 +70,10 @@ Requirement parse_one(const toml::table& table, const std::string& file) {
 struct Answered {};
 
 std::string probe_url(const Requirement& requirement, const std::stop_token& stop) {
-  const std::chrono::seconds limit(requirement.seconds);
-  net::ClientOptions options;
-  options.attempts = 1;
-  options.connect_timeout = limit;
-  net::HttpClient client(options);
-  std::stop_source source;
-  const std::stop_callback forward(stop, [&source] { source.request_stop(); });
-  const TimeLimit timer(source, limit);
-  net::Request request;
-  request.url = requirement.url;
-  request.stop = source.get_token();
   const net::Receiver receiver{.begin = [](const net::Response&) { throw Answered(); },
                                .write = [](std::span<const std::byte>) {}};
   try {
-    const auto response = client.send(request, &receiver);
+    const auto response = get_within(std::chrono::seconds(requirement.seconds), requirement.url, stop, &receiver);
     return response.status < 400 ? "" : fmt::format("{} answered with status {}", requirement.url, response.status);
   } catch (const Answered&) {
     return "";
@@ -106,9 +81,7 @@ std::string probe_url(const Requirement& requirement, const std::stop_token& sto
     if (stop.stop_requested()) {
       throw;
     }
-    return error.kind() == ErrorKind::cancelled
-               ? fmt::format("{} did not answer within {} s", requirement.url, requirement.seconds)
-               : std::string(error.what());
+    return error.what();
   }
 }
 
@@ -131,32 +104,7 @@ std::string probe_command(const Requirement& requirement) {
 }  // namespace
 
 std::vector<Requirement> parse_requirements(std::string_view text, const std::string& file) {
-  toml::table table;
-  try {
-    table = toml::parse(text, file);
-  } catch (const toml::parse_error& error) {
-    throw Error(ErrorKind::invalid, std::string(error.description()))
-        .at({file, static_cast<int>(error.source().begin.line), static_cast<int>(error.source().begin.column)});
-  }
-  std::vector<Requirement> requirements;
-  for (const auto& [key, value] : table) {
-    const auto* list = value.as_array();
-    if (key.str() != "requirement" || list == nullptr) {
-      throw wrong(value, file, "unknown key " + std::string(key.str()))
-          .hint("requirements are written as [[requirement]]");
-    }
-    for (const auto& item : *list) {
-      if (item.as_table() == nullptr) {
-        throw wrong(item, file, "a requirement is a table: [[requirement]]");
-      }
-      auto one = parse_one(*item.as_table(), file);
-      if (std::ranges::find(requirements, one.name, &Requirement::name) != requirements.end()) {
-        throw wrong(item, file, "the requirement " + one.name + " is there twice");
-      }
-      requirements.push_back(std::move(one));
-    }
-  }
-  return requirements;
+  return parse_named_items<Requirement>(text, file, "requirement", parse_one);
 }
 
 std::string find_requirements_file(const std::filesystem::path& root) {

@@ -235,18 +235,10 @@ class Solve {
 
   /// In a probe: the second key, where the inputs' results are known. A build looks it up when they are there.
   void find_by_content(VertexId id) {
-    std::vector<std::optional<Digest>> chains;
-    for (const auto input : graph_.at(id).inputs) {
-      const auto& known = states_[input];
-      if (!known.value.tree && !known.value.chain) {
-        return;
+    if (const auto content = content_of(id)) {
+      if (const auto record = store_.records().find_step(*content); record && supply_.usable(record->result)) {
+        know(id, record->result, states_[id].keys->definition);
       }
-      chains.push_back(known.value.chain);
-    }
-    const auto& keys = *states_[id].keys;
-    if (const auto record = store_.records().find_step(content_key(keys, chains));
-        record && supply_.usable(record->result)) {
-      know(id, record->result, keys.definition);
     }
   }
 

@@ -15,6 +15,7 @@
 #include "cli/matrix_build.h"
 #include "cli/parse.h"
 #include "cli/plan_requirements.h"
+#include "cli/print_out.h"
 #include "cli/progress.h"
 #include "cli/test_environment.h"
 #include "sandbox/overlay.h"
@@ -122,13 +123,6 @@ void print_plan(const buildspec::Plan& plan) {
                rest > 0 ? fmt::format(" ({} not selected: dlc plan shows them)", rest).c_str() : "");
 }
 
-void write_out(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (std::fflush(stdout) != 0) {
-    throw system_error("standard output");
-  }
-}
-
 /// Figures are an extra: where they cannot be written, the build is what it is.
 void write_metrics(const std::vector<ImageOutcome>& outcomes, const BuildOptions& options) {
   const auto& environment = options.buildspecs.resolve.environment;
@@ -173,9 +167,9 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
     write_metrics(outcomes, options);
   }
   write_test_files(logs_folder, plan, outcomes, options.buildspecs.resolve.environment);
-  write_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));
+  print_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));
   if (!pushes.empty() && options.output != "json") {
-    write_out(render_pushes(pushes));
+    print_out(render_pushes(pushes));
   }
   if (interrupt.signal() != 0) {
     std::fputs(interrupted_line(outcomes).c_str(), stderr);

@@ -13,6 +13,7 @@
 #include "cli/doctor_checks.h"
 #include "cli/image_lookup.h"
 #include "cli/parse.h"
+#include "cli/print_out.h"
 #include "store/store.h"
 
 namespace dlc::cli {

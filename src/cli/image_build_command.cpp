@@ -19,6 +19,7 @@
 #include "cli/image_build_results.h"
 #include "cli/interrupt.h"
 #include "cli/matrix_build.h"
+#include "cli/print_out.h"
 #include "cli/progress.h"
 #include "dockerfile/dockerfile.h"
 #include "oci/reference.h"
@@ -27,13 +28,6 @@
 namespace dlc::cli {
 
 namespace {
-
-void write_out(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (std::fflush(stdout) != 0) {
-    throw system_error("standard output");
-  }
-}
 
 void write_err(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
@@ -99,11 +93,11 @@ class ImageBuild {
       static_cast<void>(lower_file(file, request_.lower, diagnostics_));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::network && error.kind() != ErrorKind::not_found) {
-        write_out(diagnostics_.all().empty() ? "" : render_check(diagnostics_, file));
+        print_out(diagnostics_.all().empty() ? "" : render_check(diagnostics_, file));
         throw;
       }  // a base that cannot be had leaves only the rules that need it unchecked
     }
-    write_out(render_check(diagnostics_, file));
+    print_out(render_check(diagnostics_, file));
     return diagnostics_.all().empty() ? 0 : 1;
   }
 
@@ -262,7 +256,7 @@ class ImageBuild {
 
   void report(const std::vector<build::TargetResult>& results, const oci::Descriptor& root) {
     if (request_.quiet) {
-      write_out(root.digest.str() + "\n");
+      print_out(root.digest.str() + "\n");
       return;
     }
     if (request_.progress == ProgressMode::rawjson || request_.progress == ProgressMode::jsonl) {
@@ -302,7 +296,7 @@ int build_image(const GivenArguments& given, const GlobalOptions& global) {
   if (request.call == "targets" || request.call == "outline") {
     Diagnostics diagnostics;
     const auto file = dockerfile::parse(request.dockerfile, request.dockerfile_name, diagnostics);
-    write_out(request.call == "targets" ? targets_text(file, request.call_json)
+    print_out(request.call == "targets" ? targets_text(file, request.call_json)
                                         : outline_text(file, request.lower, request.call_json));
     return 0;
   }
@@ -317,7 +311,7 @@ int run_image_build(std::span<const std::string> arguments, const GlobalOptions&
   try {
     const auto given = parse_image_build(arguments);
     if (given.help) {
-      write_out(image_build_help());
+      print_out(image_build_help());
       return 0;
     }
     return build_image(given, global);

@@ -236,10 +236,4 @@ std::string age(std::int64_t when) {
   return "just now";
 }
 
-void print_out(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw system_error("standard output");
-  }
-}
-
 }  // namespace dlc::cli

@@ -55,7 +55,5 @@ struct LocalImage {
 
 /// "3 hours ago"; "-" for 0.
 [[nodiscard]] std::string age(std::int64_t when);
-/// To standard output, flushed; throws Error where it cannot be written.
-void print_out(std::string_view text);
 
 }  // namespace dlc::cli

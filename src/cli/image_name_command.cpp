@@ -8,6 +8,7 @@
 #include "cli/image_command.h"
 #include "cli/image_lookup.h"
 #include "cli/parse.h"
+#include "cli/print_out.h"
 #include "oci/reference.h"
 
 namespace dlc::cli {

@@ -9,6 +9,7 @@
 #include "cli/image_lookup.h"
 #include "cli/interrupt.h"
 #include "cli/parse.h"
+#include "cli/print_out.h"
 #include "cli/progress.h"
 #include "cli/progress_view.h"
 #include "oci/reference.h"

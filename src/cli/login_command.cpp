@@ -12,6 +12,7 @@
 #include "cli/image_lookup.h"
 #include "cli/interrupt.h"
 #include "cli/parse.h"
+#include "cli/print_out.h"
 #include "oci/reference.h"
 #include "registry/credentials.h"
 #include "registry/login.h"

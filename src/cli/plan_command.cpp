@@ -20,18 +20,12 @@
 #include "cli/parse.h"
 #include "cli/plan_forecast.h"
 #include "cli/plan_requirements.h"
+#include "cli/print_out.h"
 #include "cli/table.h"
 
 namespace dlc::cli {
 
 namespace {
-
-void write_out(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (std::fflush(stdout) != 0) {
-    throw system_error("standard output");
-  }
-}
 
 std::string base_of(const buildspec::PlannedImage& image) {
   return image.base ? *image.base : image.base_image_name.value_or("-");
@@ -69,7 +63,7 @@ void print_table(const buildspec::Plan& plan, const std::vector<ImageForecast>* 
     }
     table.add(std::move(row));
   }
-  write_out(table.text());
+  print_out(table.text());
 }
 
 void print_summary(const buildspec::Plan& plan) {
@@ -167,11 +161,11 @@ int print_why(const buildspec::Plan& plan, const PlanOptions& options, const Glo
   auto forecasts = forecast_plan(plan, options.buildspecs.resolve.root, *store);
   std::erase_if(forecasts, [&](const ImageForecast& forecast) { return !named(*forecast.image); });
   if (options.output == "json") {
-    write_out(why_json(forecasts));
+    print_out(why_json(forecasts));
     return 0;
   }
   for (const auto& forecast : forecasts) {
-    write_out(why_text(forecast));
+    print_out(why_text(forecast));
   }
   return 0;
 }
@@ -258,11 +252,11 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& global
   }
   if (options.update_baselines) {
     const auto store = open_store(global.store);
-    write_out(apply_new_baselines(plan, resolve.root, *store));
+    print_out(apply_new_baselines(plan, resolve.root, *store));
     return 0;
   }
   if (options.explained) {
-    write_out(buildspec::explain(plan, resolve, *options.explained));
+    print_out(buildspec::explain(plan, resolve, *options.explained));
     return 0;
   }
   if (options.why) {
@@ -273,7 +267,7 @@ int run_plan(std::span<const std::string> arguments, const GlobalOptions& global
   }
   const auto forecasts = look_into_store(plan, options, global);
   if (options.output == "json") {
-    write_out(buildspec::to_json(plan));
+    print_out(buildspec::to_json(plan));
     return 0;
   }
   print_table(plan, forecasts ? &*forecasts : nullptr);

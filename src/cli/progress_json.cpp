@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/progress_view.h"
+#include "codec/base64.h"
 #include "codec/digest.h"
 #include "oci/image.h"
 
@@ -106,21 +107,6 @@ class JsonlView : public ProgressView {
   TextOut out_;
 };
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (std::size_t j = 0; j < 4; ++j) {
-      text += i + j <= bytes.size() ? kDigits[group >> (18 - 6 * j) & 63U] : '=';
-    }
-  }
-  return text;
-}
-
 /// github.com/moby/buildkit/client SolveStatus, as `docker buildx build --progress rawjson` prints it.
 class RawJsonView : public ProgressView {
  public:
@@ -144,7 +130,7 @@ class RawJsonView : public ProgressView {
         if (const auto found = vertexes_.find(event.activity); found != vertexes_.end()) {
           say("logs", {{"vertex", found->second["digest"]},
                        {"stream", event.stream == LogStream::out ? 1 : 2},
-                       {"data", base64(event.text)},
+                       {"data", codec::base64_encode(event.text)},
                        {"timestamp", wall_time(event)}});
         }
         break;
@@ -160,7 +146,7 @@ class RawJsonView : public ProgressView {
         break;
       case Event::Type::message:
         if (event.severity != "note") {
-          say("warnings", {{"level", 1}, {"short", base64(event.text)}});
+          say("warnings", {{"level", 1}, {"short", codec::base64_encode(event.text)}});
         }
         break;
       case Event::Type::cache:

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "cli/image_lookup.h"
 #include "cli/parse.h"
+#include "cli/print_out.h"
 #include "cli/progress_view.h"
 #include "cli/table.h"
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "codec/base64.h"
 #include "oci/json_guard.h"
 #include "registry/challenge.h"
 
@@ -25,7 +26,7 @@ Error denied(const std::string& registry, std::string why) {
 }
 
 std::string basic_header(const Credentials& credentials) {
-  return "Basic " + base64_encode(credentials.user + ":" + credentials.password);
+  return "Basic " + codec::base64_encode(credentials.user + ":" + credentials.password);
 }
 
 /// The request to a token server: GET with the query, or POST where we have a refresh token.

@@ -22,8 +22,4 @@ struct Credentials {
 [[nodiscard]] std::optional<Credentials> find_credentials(const std::filesystem::path& directory,
                                                           const std::string& registry);
 
-[[nodiscard]] std::string base64_encode(std::string_view bytes);
-/// Standard alphabet, padding optional; nullopt for anything else.
-[[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
-
 }  // namespace dlc::registry

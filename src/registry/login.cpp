@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "codec/base64.h"
 #include "oci/json_guard.h"
 #include "registry/credentials.h"
 #include "registry/endpoint.h"
@@ -74,7 +75,7 @@ void run_helper(const std::string& program, const std::string& verb, const std::
 void check_login(const std::string& registry, const std::string& user, const std::string& password,
                  RegistryOptions options, std::stop_token stop) {
   const TemporaryDirectory directory(fs::temp_directory_path(), "dlc-login-");
-  const Json config = {{"auths", {{key_of(registry), {{"auth", base64_encode(user + ":" + password)}}}}}};
+  const Json config = {{"auths", {{key_of(registry), {{"auth", codec::base64_encode(user + ":" + password)}}}}}};
   write_config(directory.path() / "config.json", config);
   options.docker_config = directory.path();
   Endpoint endpoint(std::move(options));
@@ -101,7 +102,7 @@ std::string store_login(const fs::path& directory, const std::string& registry, 
   if (fs::create_directories(directory, failed)) {
     ::chmod(directory.c_str(), 0700);
   }
-  config["auths"][key_of(registry)] = {{"auth", base64_encode(user + ":" + password)}};
+  config["auths"][key_of(registry)] = {{"auth", codec::base64_encode(user + ":" + password)}};
   write_config(file, config);
   return file.string();
 }

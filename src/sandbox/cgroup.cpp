@@ -64,9 +64,9 @@ std::string start_time(const std::string& pid) {
   }
 }
 
-const std::string& own_identity() {
-  static const std::string kIdentity = std::to_string(::getpid()) + "-" + start_time("self");
-  return kIdentity;
+/// Asked anew each time: the groups of a process and of its fork must not share names, as each has janitors of its own.
+std::string own_identity() {
+  return std::to_string(::getpid()) + "-" + start_time("self");
 }
 
 bool write_value(const std::string& file, const std::string& value) {

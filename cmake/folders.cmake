@@ -17,6 +17,11 @@ function(dlc_folder name)
     target_compile_options(dlc_codec PRIVATE -O2)
   elseif(DLC_PRECOMPILE)
     target_precompile_headers(dlc_${name} REUSE_FROM dlc_base)
+    if(name STREQUAL "cli")
+      # Templates of CLI11 and JSON, the same in many files, are a third of all the work: files are compiled six at once.
+      # So names in the anonymous namespaces of one folder differ.
+      set_target_properties(dlc_cli PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    endif()
   endif()
   target_link_libraries(dlc_${name} PUBLIC dlc_options PkgConfig::FMT)
   foreach(folder ${ARG_FOLDERS})

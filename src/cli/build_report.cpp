@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/failure_cause.h"
+#include "cli/json_text.h"
 #include "cli/progress_view.h"
 
 namespace dlc::cli {
@@ -368,7 +369,7 @@ std::string render_json(const std::vector<ImageOutcome>& outcomes, const ReportC
   for (const auto& outcome : outcomes) {
     json["images"].push_back(outcome_json(outcome));
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json);
 }
 
 }  // namespace dlc::cli

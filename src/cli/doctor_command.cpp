@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "cli/doctor_checks.h"
 #include "cli/image_lookup.h"
+#include "cli/json_text.h"
 #include "cli/parse.h"
 #include "cli/print_out.h"
 #include "store/store.h"
@@ -104,7 +105,7 @@ std::string as_json(const std::vector<Finding>& findings) {
                     {"remedy", finding.remedy}});
   }
   const Json json = {{"schema", "dlc.doctor/1"}, {"findings", std::move(list)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json);
 }
 
 }  // namespace

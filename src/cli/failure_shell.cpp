@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kNotFound = 127;
 
-void note(const std::string& text) {
+void tell(const std::string& text) {
   std::fputs(text.c_str(), stderr);
 }
 
@@ -54,14 +54,14 @@ void FailureShell::open(const std::string& step, const sandbox::ContainerSpec& f
     spec.interactive = spec.terminal;
     if (spec.terminal) {
       spec.env.emplace_back("TERM=xterm");
-      note(fmt::format("\n{} failed. A shell with what the step had; exit ends it, and the build:\n", step));
+      tell(fmt::format("\n{} failed. A shell with what the step had; exit ends it, and the build:\n", step));
     } else {
-      note(fmt::format("\n{} failed. {}:\n", step, options_.command));
+      tell(fmt::format("\n{} failed. {}:\n", step, options_.command));
     }
     const auto result =
-        sandbox::run_container(runtime, spec, [](LogStream, std::string_view text) { note(std::string(text)); }, {});
+        sandbox::run_container(runtime, spec, [](LogStream, std::string_view text) { tell(std::string(text)); }, {});
     if (result.status == kNotFound && spec.terminal) {
-      note("the image has no /bin/sh\n");
+      tell("the image has no /bin/sh\n");
     }
   });
 }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "cli/json_text.h"
 #include "dockerfile/mount.h"
 #include "dockerfile/text.h"
 #include "dockerfile/word.h"
@@ -102,7 +103,7 @@ class Outline {
                     {"args", std::move(arguments)},
                     {"secrets", list(secrets_)},
                     {"ssh", list(agents_)}};
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json_text(json);
   }
 
  private:
@@ -243,7 +244,7 @@ std::string targets_text(const dockerfile::Dockerfile& file, bool json) {
     list.push_back({{"name", name}, {"default", is_default}, {"description", about}, {"base", stage.from.image}});
   }
   const Json document{{"targets", std::move(list)}};
-  return json ? document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : columns(rows);
+  return json ? json_text(document) : columns(rows);
 }
 
 std::string outline_text(const dockerfile::Dockerfile& file, const build::LowerOptions& options, bool json) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "cli/json_text.h"
 #include "oci/reference.h"
 
 namespace dlc::cli {
@@ -73,7 +74,7 @@ void write_result_files(const ImageBuildRequest& request, const oci::Descriptor&
   if (!names.empty()) {
     json["image.name"] = names;
   }
-  write_file_atomically(request.metadata_file, json.dump(2) + "\n");
+  write_file_atomically(request.metadata_file, json_text(json));
 }
 
 }  // namespace dlc::cli

@@ -7,6 +7,7 @@
 
 #include "cli/image_command.h"
 #include "cli/image_lookup.h"
+#include "cli/json_text.h"
 #include "cli/parse.h"
 #include "cli/print_out.h"
 #include "cli/progress_view.h"
@@ -17,10 +18,6 @@ namespace dlc::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 Json size_json(std::optional<std::uint64_t> size) {
   return size ? Json(*size) : Json(nullptr);
@@ -136,7 +133,7 @@ int run_image_inspect(std::span<const std::string> arguments, const GlobalOption
       text += (text.empty() ? "" : "\n") + inspect_text(*store, image);
     }
   }
-  print_out(raw.empty() && output == "json" ? dump(list) : text);
+  print_out(raw.empty() && output == "json" ? json_text(list) : text);
   return 0;
 }
 
@@ -215,7 +212,7 @@ int run_image_history(std::span<const std::string> arguments, const GlobalOption
   }
   const Json document = {
       {"schema", "dlc.history/1"}, {"digest", image.manifest_digest().str()}, {"history", std::move(list)}};
-  print_out(output == "json" ? dump(document) : table.text());
+  print_out(output == "json" ? json_text(document) : table.text());
   return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cli/image_command.h"
 #include "cli/image_lookup.h"
+#include "cli/json_text.h"
 #include "cli/parse.h"
 #include "cli/print_out.h"
 #include "cli/progress_view.h"
@@ -33,7 +34,7 @@ std::string as_json(store::Store& store, const std::vector<LocalImage>& images) 
                     {"size", unpacked ? Json(*unpacked) : Json(nullptr)}});
   }
   const Json document = {{"schema", "dlc.images/1"}, {"images", std::move(list)}};
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(document);
 }
 
 std::string as_table(store::Store& store, const std::vector<LocalImage>& images) {

@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "cli/progress_view.h"
+#include "cli/table.h"
 
 namespace dlc::cli {
 
@@ -58,11 +59,6 @@ std::string cut(const std::string& text, std::size_t columns) {
     }
   }
   return text;
-}
-
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
 }
 
 class TtyView : public ProgressView {
@@ -194,7 +190,7 @@ class TtyView : public ProgressView {
     right += fmt::format("{:>7}", time);
     const auto room = columns > right.size() + indent.size() + 6 ? columns - right.size() - indent.size() - 4 : 20;
     auto left = cut(clean_line(row.name), room);
-    const auto gap = room > width(left) ? room - width(left) : 0;
+    const auto gap = room > text_width(left) ? room - text_width(left) : 0;
     return indent + mark(row) + " " + left + std::string(gap + 1, ' ') + right;
   }
 

@@ -28,7 +28,7 @@ struct RawOptions {
   bool remove = false, detach = false;
 };
 
-Error usage(const std::string& text) {
+Error run_usage(const std::string& text) {
   return Error(ErrorKind::usage, text).hint("dlc run --help lists the options");
 }
 
@@ -47,7 +47,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 /// "K=V", or "K" for the value it has here (left out where it has none), as docker run does.
 void add_variable(std::vector<std::string>& env, const std::string& text) {
   if (text.empty() || text.front() == '=') {
-    throw usage(fmt::format("-e {}: a variable needs a name", text));
+    throw run_usage(fmt::format("-e {}: a variable needs a name", text));
   }
   if (text.find('=') != std::string::npos) {
     env.push_back(text);
@@ -75,11 +75,11 @@ void add_environment(RunOptions& options, const RawOptions& raw) {
 
 std::string container_path(const std::string& path, const std::string& option) {
   if (!path.starts_with('/')) {
-    throw usage(fmt::format("{}: the path in the container must be absolute: {}", option, path));
+    throw run_usage(fmt::format("{}: the path in the container must be absolute: {}", option, path));
   }
   const auto clean = fs::path(path).lexically_normal().string();
   if (clean == "/") {
-    throw usage(fmt::format("{}: nothing can be mounted on /", option));
+    throw run_usage(fmt::format("{}: nothing can be mounted on /", option));
   }
   return clean.ends_with('/') ? clean.substr(0, clean.size() - 1) : clean;
 }
@@ -107,7 +107,7 @@ void add_volume(RunOptions& options, const std::string& text) {
     return;
   }
   if (parts.size() > 3 || parts[0].empty() || parts[1].empty()) {
-    throw usage(fmt::format("{}: want HOST:CONTAINER or HOST:CONTAINER:ro", option));
+    throw run_usage(fmt::format("{}: want HOST:CONTAINER or HOST:CONTAINER:ro", option));
   }
   if (parts[0].find('/') == std::string::npos && parts[0] != "." && parts[0] != "..") {
     throw Error(ErrorKind::unsupported, fmt::format("{}: named volumes are not supported", option))
@@ -118,7 +118,7 @@ void add_volume(RunOptions& options, const std::string& text) {
     if (word == "ro") {
       read_only = true;
     } else if (word != "rw" && word != "z" && word != "Z") {
-      throw usage(fmt::format("{}: unknown option {}", option, word));
+      throw run_usage(fmt::format("{}: unknown option {}", option, word));
     }
   }
   options.mounts.push_back(bind_mount(parts[0], parts[1], read_only, option));
@@ -128,7 +128,7 @@ std::uint32_t parse_mode(const std::string& text, const std::string& option) {
   std::uint32_t mode = 0;
   const bool octal = !text.empty() && text.size() <= 5 && text.find_first_not_of("01234567") == std::string::npos;
   if (!octal) {
-    throw usage(fmt::format("{}: the mode must be octal: {}", option, text));
+    throw run_usage(fmt::format("{}: the mode must be octal: {}", option, text));
   }
   for (const char c : text) {
     mode = mode * 8 + static_cast<std::uint32_t>(c - '0');
@@ -155,7 +155,7 @@ void add_tmpfs(RunOptions& options, const std::string& text) {
     } else if (word == "ro") {
       mount.read_only = true;
     } else if (word != "rw" && word != "nosuid" && word != "nodev") {
-      throw usage(fmt::format("{}: unknown option {}", option, word));
+      throw run_usage(fmt::format("{}: unknown option {}", option, word));
     }
   }
   options.mounts.push_back(mount);
@@ -187,7 +187,7 @@ void add_mount(RunOptions& options, const std::string& text) {
     } else if (key == "tmpfs-mode") {
       tmpfs.mode = parse_mode(value, option);
     } else {
-      throw usage(fmt::format("{}: unknown key {}", option, key));
+      throw run_usage(fmt::format("{}: unknown key {}", option, key));
     }
   }
   if (type == "bind") {
@@ -209,7 +209,7 @@ std::uint64_t parse_number(const std::string& text, const std::string& option) {
   std::uint64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc{} || end != text.data() + text.size()) {
-    throw usage(fmt::format("{}: not a number: {}", option, text));
+    throw run_usage(fmt::format("{}: not a number: {}", option, text));
   }
   return value;
 }
@@ -219,7 +219,7 @@ double parse_cpus(const std::string& text) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   constexpr double kMost = 1e6;
   if (code != std::errc{} || end != text.data() + text.size() || !(value >= 0) || value > kMost) {
-    throw usage(fmt::format("--cpus: not a number of CPUs: {} (want one such as 1.5)", text));
+    throw run_usage(fmt::format("--cpus: not a number of CPUs: {} (want one such as 1.5)", text));
   }
   return value;
 }
@@ -228,13 +228,13 @@ void add_ulimit(RunOptions& options, const std::string& text) {
   const std::string option = "--ulimit " + text;
   const auto equal = text.find('=');
   if (equal == std::string::npos || equal == 0) {
-    throw usage(fmt::format("{}: want NAME=SOFT or NAME=SOFT:HARD", option));
+    throw run_usage(fmt::format("{}: want NAME=SOFT or NAME=SOFT:HARD", option));
   }
   const auto values = split(text.substr(equal + 1), ':');
   const auto soft = parse_number(values[0], option);
   const auto hard = values.size() > 1 ? parse_number(values[1], option) : soft;
   if (soft > hard) {
-    throw usage(fmt::format("{}: the soft limit is above the hard one", option));
+    throw run_usage(fmt::format("{}: the soft limit is above the hard one", option));
   }
   options.ulimits.emplace_back(text.substr(0, equal), std::pair(soft, hard));
 }
@@ -244,7 +244,7 @@ void check_port(RunOptions& options, const std::string& text) {
   const auto parts = split(text.substr(0, text.find('/')), ':');
   const bool same = parts.size() >= 2 && parts[parts.size() - 2] == parts.back();
   if (options.network == sandbox::Network::none) {
-    throw usage(fmt::format("-p {} with --network none: there is no network to publish on", text));
+    throw run_usage(fmt::format("-p {} with --network none: there is no network to publish on", text));
   }
   if (!same) {
     throw Error(ErrorKind::unsupported, fmt::format("-p {}: ports cannot be mapped to others", text))
@@ -256,7 +256,7 @@ void check_port(RunOptions& options, const std::string& text) {
 void add_host(RunOptions& options, const std::string& text) {
   const auto separator = text.find_first_of(":=");
   if (separator == std::string::npos || separator == 0 || separator + 1 == text.size()) {
-    throw usage(fmt::format("--add-host {}: want NAME:ADDRESS", text));
+    throw run_usage(fmt::format("--add-host {}: want NAME:ADDRESS", text));
   }
   const auto address = text.substr(separator + 1);
   options.hosts.emplace_back(text.substr(0, separator), address == "host-gateway" ? "127.0.0.1" : address);
@@ -314,7 +314,7 @@ void interpret(RunOptions& options, const RawOptions& raw) {
   }
   options.network = raw.network == "none" ? sandbox::Network::none : sandbox::Network::host;
   if (raw.host_certs != "off" && raw.host_certs != "file" && raw.host_certs != "env") {
-    throw usage("--host-certs: want off, file or env");
+    throw run_usage("--host-certs: want off, file or env");
   }
   options.host_certs = raw.host_certs == "off"    ? sandbox::HostCerts::off
                        : raw.host_certs == "file" ? sandbox::HostCerts::file
@@ -323,7 +323,7 @@ void interpret(RunOptions& options, const RawOptions& raw) {
   options.memory = raw.memory.empty() ? 0 : parse_bytes(raw.memory, "--memory");
   options.shm_size = raw.shm_size.empty() ? options.shm_size : parse_bytes(raw.shm_size, "--shm-size");
   if (!options.working_dir.empty() && !options.working_dir.starts_with('/')) {
-    throw usage(fmt::format("-w {}: the working directory must be an absolute path", options.working_dir));
+    throw run_usage(fmt::format("-w {}: the working directory must be an absolute path", options.working_dir));
   }
   add_environment(options, raw);
   const auto each = [&](const std::vector<std::string>& texts, void (*add)(RunOptions&, const std::string&)) {
@@ -356,7 +356,7 @@ std::uint64_t parse_bytes(std::string_view text, std::string_view option) {
   const double bytes = power == std::string_view::npos ? -1 : number * std::pow(1024.0, static_cast<double>(power));
   constexpr double kMost = 9.0e18;
   if (code != std::errc{} || !(bytes >= 0) || bytes > kMost) {
-    throw usage(fmt::format("{}: not a size: {} (want a number with b, k, m or g)", option, text));
+    throw run_usage(fmt::format("{}: not a size: {} (want a number with b, k, m or g)", option, text));
   }
   return static_cast<std::uint64_t>(bytes);
 }
@@ -375,7 +375,7 @@ std::optional<RunOptions> parse_run_options(std::span<const std::string> argumen
     rest.erase(rest.begin());
   }
   if (rest.empty()) {
-    throw usage("dlc run needs an image");
+    throw run_usage("dlc run needs an image");
   }
   if (rest.front().starts_with('-')) {
     std::vector<std::string> names;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/image_lookup.h"
+#include "cli/json_text.h"
 #include "cli/parse.h"
 #include "cli/print_out.h"
 #include "cli/progress_view.h"
@@ -18,10 +19,6 @@ namespace dlc::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
 
 /// "90", "30m", "12h", "7d": seconds.
 std::int64_t parse_duration(const std::string& text) {
@@ -54,15 +51,15 @@ int run_store_df(std::span<const std::string> arguments, const GlobalOptions& gl
   const auto total = usage.blobs + usage.snapshots + usage.indexes + usage.database;
   const auto images = store->records().images().size();
   if (output == "json") {
-    print_out(dump({{"schema", "dlc.usage/1"},
-                    {"store", store->directory().string()},
-                    {"images", images},
-                    {"blobs", usage.blobs},
-                    {"snapshots", usage.snapshots},
-                    {"indexes", usage.indexes},
-                    {"database", usage.database},
-                    {"total", total},
-                    {"reclaimable", usage.reclaimable}}));
+    print_out(json_text({{"schema", "dlc.usage/1"},
+                         {"store", store->directory().string()},
+                         {"images", images},
+                         {"blobs", usage.blobs},
+                         {"snapshots", usage.snapshots},
+                         {"indexes", usage.indexes},
+                         {"database", usage.database},
+                         {"total", total},
+                         {"reclaimable", usage.reclaimable}}));
     return 0;
   }
   Table table({"WHAT", "SIZE", ""});
@@ -91,11 +88,11 @@ int run_store_gc(std::span<const std::string> arguments, const GlobalOptions& gl
   const auto store = open_store(global.store);
   const auto result = store->gc(seconds, dry_run);
   if (output == "json") {
-    print_out(dump({{"schema", "dlc.gc/1"},
-                    {"dry_run", dry_run},
-                    {"bytes", result.bytes},
-                    {"blobs", result.blobs},
-                    {"snapshots", result.snapshots}}));
+    print_out(json_text({{"schema", "dlc.gc/1"},
+                         {"dry_run", dry_run},
+                         {"bytes", result.bytes},
+                         {"blobs", result.blobs},
+                         {"snapshots", result.snapshots}}));
   } else {
     print_out(fmt::format("{} {}: {} blobs, {} snapshots\n", dry_run ? "would free" : "freed",
                           format_bytes(result.bytes), result.blobs, result.snapshots));
@@ -119,7 +116,7 @@ int run_store_check(std::span<const std::string> arguments, const GlobalOptions&
     for (const auto& finding : findings) {
       list.push_back({{"what", finding.what}, {"problem", finding.problem}});
     }
-    print_out(dump({{"schema", "dlc.check/1"}, {"findings", std::move(list)}}));
+    print_out(json_text({{"schema", "dlc.check/1"}, {"findings", std::move(list)}}));
   } else {
     std::string text;
     for (const auto& finding : findings) {

@@ -1,20 +1,14 @@
 #include "cli/table.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <utility>
 
 namespace dlc::cli {
 
-namespace {
-
-/// Columns on a terminal, for text without wide characters: UTF-8 continuation bytes take none.
-std::size_t width(const std::string& text) {
+std::size_t text_width(std::string_view text) {
   return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
-
-}  // namespace
 
 Table::Table(std::vector<std::string> header) {
   rows_.push_back(std::move(header));
@@ -28,7 +22,7 @@ std::string Table::text() const {
   std::vector<std::size_t> widths(rows_.front().size(), 0);
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
-      widths[i] = std::max(widths[i], width(row[i]));
+      widths[i] = std::max(widths[i], text_width(row[i]));
     }
   }
   std::string text;
@@ -36,7 +30,7 @@ std::string Table::text() const {
     std::string line;
     for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i) {
       line += row[i];
-      line.append(widths[i] - width(row[i]) + 2, ' ');
+      line.append(widths[i] - text_width(row[i]) + 2, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";

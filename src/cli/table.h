@@ -1,9 +1,14 @@
 #pragma once
 // A table for people: columns as wide as their content, two blanks between them, no trailing blanks.
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dlc::cli {
+
+/// Columns on a terminal, for text without wide characters: UTF-8 continuation bytes take none.
+[[nodiscard]] std::size_t text_width(std::string_view text);
 
 class Table {
  public:

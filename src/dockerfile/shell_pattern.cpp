@@ -7,6 +7,13 @@
 
 namespace dlc::dockerfile {
 
+namespace {
+
+// Replacements within replacements multiply: a line of the file could ask for more than there is memory.
+constexpr std::size_t kMaxReplacedBytes = 1 << 20;
+
+}  // namespace
+
 ShellPattern::ShellPattern(std::string_view text) : text_(text) {
   const std::string_view pattern = text_;
   for (std::size_t at = 0; at < pattern.size();) {
@@ -87,6 +94,9 @@ std::string ShellPattern::replace(std::string_view text, std::string_view replac
   while (true) {
     const auto end = match(text, at, true);
     if (end && (*end > at || !after_match)) {
+      if (result.size() + replacement.size() > kMaxReplacedBytes) {
+        throw Error(ErrorKind::invalid, "a replacement in a substitution gives more than 1 MiB");
+      }
       result += replacement;
       if (!all) {
         return result += text.substr(*end);

@@ -17,7 +17,8 @@ class ShellPattern {
 
   [[nodiscard]] std::string_view without_prefix(std::string_view text, bool longest) const;
   [[nodiscard]] std::string_view without_suffix(std::string_view text, bool longest) const;
-  /// The longest match from the left, the first one only or all.
+  /// The longest match from the left, the first one only or all. Throws Error(invalid) where more than 1 MiB comes of
+  /// it.
   [[nodiscard]] std::string replace(std::string_view text, std::string_view replacement, bool all) const;
 
  private:

@@ -57,6 +57,7 @@ class Expander {
 
  private:
   static constexpr int kMaxDepth = 100;
+  static constexpr std::size_t kMaxBytes = 16 << 20;  // `ENV A=$A$A` a few dozen times would take all memory
 
   [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
   [[nodiscard]] char peek() const { return at_end() ? '\0' : text_[at_]; }
@@ -94,6 +95,9 @@ class Expander {
         quoted = false;
       }
       result += part;
+      if (result.size() > kMaxBytes) {
+        fail("the expanded text is longer than 16 MiB");
+      }
       if (words != nullptr) {
         quoted ? words->add_quoted(part) : words->add(part);
       }

@@ -142,6 +142,25 @@ TEST(Word, Errors) {
               testing::HasSubstr("nested too deeply"));
 }
 
+TEST(Word, GrowthHasALimit) {
+  const auto failure = [](std::string_view text, const VariableLookup& lookup) -> std::string {
+    try {
+      static_cast<void>(expand_word(text, lookup));
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return {};
+  };
+  std::string nested = "xxxxxxxxxx";
+  for (int i = 0; i < 20; ++i) {
+    nested = "${ten//?/" + nested + "}";  // ten times as long each time
+  }
+  EXPECT_THAT(failure(nested, [](std::string_view) { return std::optional<std::string>("0123456789"); }),
+              testing::HasSubstr("more than 1 MiB"));
+  EXPECT_THAT(failure("$a$a$a", [](std::string_view) { return std::optional(std::string(6 << 20, 'x')); }),
+              testing::HasSubstr("longer than 16 MiB"));
+}
+
 TEST(Word, WordsSplitAtUnquotedBlanksOnly) {
   const auto words = [](std::string_view text) { return expand(text, variable).words; };
   EXPECT_THAT(words("a  b\tc"), testing::ElementsAre("a", "b", "c"));

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "dockerfile/ignore.h"
+#include "store/tree.h"
 
 namespace dlc::build {
 
@@ -258,16 +259,12 @@ void Copier::copy_content(const Tree& from, const std::string& source, const Nod
 }
 
 void Copier::make_special(const Tree& from, const std::string& source, const Node& node, const std::string& dest) {
-  int failed = 0;
-  if (node.type == Node::Type::symlink) {
-    failed = ::symlinkat(from.read_link(source).c_str(), root_.fd(), dest.c_str());
-  } else {
+  if (node.type != Node::Type::symlink) {
     const mode_t type = node.type == Node::Type::fifo        ? S_IFIFO
                         : node.type == Node::Type::character ? S_IFCHR
                                                              : S_IFBLK;
-    failed = ::mknodat(root_.fd(), dest.c_str(), type | 0600, makedev(node.major, node.minor));
-  }
-  if (failed != 0) {
+    store::make_device_at(root_.fd(), dest, type, makedev(node.major, node.minor));
+  } else if (::symlinkat(from.read_link(source).c_str(), root_.fd(), dest.c_str()) != 0) {
     throw system_error("create /" + dest);
   }
 }

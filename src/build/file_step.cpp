@@ -13,17 +13,20 @@
 namespace dlc::build {
 
 MountedChain::MountedChain(store::Store& store, const Digest& chain) {
-  empty_.emplace(sandbox::run_directory(), "empty-");
   if (chain.is_zero()) {
+    place_.emplace(sandbox::run_directory(), "empty-");
     return;
   }
-  auto lowers = store.layers().lowers(chain);
-  lowers.push_back(empty_->path());  // a view without an upper needs two lowers
-  overlay_.emplace(lowers, std::filesystem::path(), std::filesystem::path());
+  sandbox::Stack stack{.lowers = store.layers().lowers(chain), .upper = {}, .work = {}, .mode = store.layers().mode()};
+  if (sandbox::views_need_work(stack.mode)) {
+    place_.emplace(store.make_temporary_directory());
+    stack.work = place_->path();
+  }
+  overlay_.emplace(stack);
 }
 
 std::filesystem::path MountedChain::path() const {
-  return overlay_ ? overlay_->path() : empty_->path();
+  return overlay_ ? overlay_->path() : place_->path();
 }
 
 store::CommitOptions commit_options(const StepContext& context) {
@@ -38,8 +41,14 @@ class Destination {
  public:
   Destination(const StepContext& context, bool alone)
       : parent_(context.inputs.at(0).chain.value()), snapshot_(context.store.layers().begin(parent_)) {
-    if (!parent_.is_zero() && !alone) {
-      overlay_.emplace(context.store.layers().lowers(parent_), snapshot_.upper(), snapshot_.work());
+    const auto mode = context.store.layers().mode();
+    const bool over_parent = !parent_.is_zero() && !alone;
+    if (over_parent || marks_are_files(mode)) {  // a file of any name may come; marks are for the stack to make
+      overlay_.emplace(sandbox::Stack{
+          .lowers = over_parent ? context.store.layers().lowers(parent_) : std::vector<std::filesystem::path>(),
+          .upper = snapshot_.upper(),
+          .work = snapshot_.work(),
+          .mode = mode});
     }
     root_.emplace(overlay_ ? overlay_->path() : snapshot_.upper());
   }
@@ -47,7 +56,9 @@ class Destination {
 
   store::Layer commit(const StepContext& context, const store::CommitOptions& options) {
     root_.reset();
-    overlay_.reset();
+    if (overlay_) {
+      overlay_->finish();
+    }
     return context.store.layers().commit(std::move(snapshot_), parent_, options, &context.activity);
   }
 

@@ -36,6 +36,7 @@ Resolved make_resolved(const std::string& name, const registry::ImageDocuments& 
 
 Resolved from_store(const std::string& name, const Digest& manifest, const oci::Platform& platform, store::Store& store,
                     const std::string& origin, const std::string& location) {
+  store.records().pin(manifest);  // before the first look: gc may be at work
   const auto source = registry::store_source(store, manifest);
   return make_resolved(name, registry::read_image(*source, platform), origin, location);
 }

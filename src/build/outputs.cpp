@@ -32,7 +32,7 @@ class MountedImage {
  public:
   MountedImage(const codec::Digest& chain, store::Store& store) {
     if (chain.is_zero()) {
-      empty_.emplace(sandbox::run_directory(), "empty");
+      place_.emplace(sandbox::run_directory(), "empty");
       return;
     }
     for (const auto& layer : store.layers().chain(chain)) {
@@ -40,13 +40,19 @@ class MountedImage {
         store.layers().unpack(layer.chain_id);
       }
     }
-    mount_.emplace(store.layers().lowers(chain), fs::path(), fs::path());
+    sandbox::Stack stack{
+        .lowers = store.layers().lowers(chain), .upper = {}, .work = {}, .mode = store.layers().mode()};
+    if (sandbox::views_need_work(stack.mode)) {
+      place_.emplace(store.make_temporary_directory());
+      stack.work = place_->path();
+    }
+    mount_.emplace(stack);
   }
-  [[nodiscard]] const fs::path& path() const { return mount_ ? mount_->path() : empty_->path(); }
+  [[nodiscard]] const fs::path& path() const { return mount_ ? mount_->path() : place_->path(); }
 
  private:
+  std::optional<TemporaryDirectory> place_;  // of the empty one, or of copies
   std::optional<sandbox::OverlayMount> mount_;
-  std::optional<TemporaryDirectory> empty_;
 };
 
 /// "linux_arm64", as buildx names the directories of several platforms.

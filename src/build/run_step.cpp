@@ -145,7 +145,10 @@ class StepMounts {
     }
     std::filesystem::create_directory(directory / "upper");
     std::filesystem::create_directory(directory / "work");
-    views_.emplace_back(std::vector<std::filesystem::path>{source}, directory / "upper", directory / "work");
+    views_.emplace_back(sandbox::Stack{.lowers = {source},
+                                       .upper = directory / "upper",
+                                       .work = directory / "work",
+                                       .mode = context_.store.layers().mode()});
     return views_.back().path().string();
   }
 
@@ -412,6 +415,7 @@ store::Layer run_step(const StepContext& context, const RunOp& op) {
     }
     spec.upper = snapshot.upper();
     spec.work = snapshot.work();
+    spec.snapshots = context.store.layers().mode();
     const auto result = sandbox::run_container(
         context.options.runtime, spec,
         [&](LogStream stream, std::string_view text) { context.activity.log(stream, text); }, context.stop);

@@ -39,7 +39,7 @@ class MountedChain {
   [[nodiscard]] std::filesystem::path path() const;
 
  private:
-  std::optional<TemporaryDirectory> empty_;
+  std::optional<TemporaryDirectory> place_;  // of the empty one, or of copies
   std::optional<sandbox::OverlayMount> overlay_;
 };
 

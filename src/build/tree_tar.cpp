@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "codec/tar.h"
+#include "store/tree.h"
 
 namespace dlc::build {
 
@@ -45,6 +46,7 @@ class TreeWriter {
     if (::lstat(full.c_str(), &info) != 0) {
       throw system_error(full);
     }
+    store::take_device(full, info);
     codec::TarEntry out;
     out.path = named(path);
     out.mode = info.st_mode & 07777U;
@@ -118,7 +120,7 @@ class TreeWriter {
       at += static_cast<ssize_t>(name.size()) + 1;
       std::string value(64U << 10, '\0');
       const auto size = ::lgetxattr(full.c_str(), name.c_str(), value.data(), value.size());
-      if (size >= 0 && name.find("overlay.") == std::string::npos) {
+      if (size >= 0 && !store::is_private_xattr(name)) {
         value.resize(static_cast<std::size_t>(size));
         out.xattrs.emplace(name, std::move(value));
       }

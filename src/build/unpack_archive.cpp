@@ -14,6 +14,7 @@
 #include "codec/compression.h"
 #include "codec/sinks.h"
 #include "codec/tar.h"
+#include "store/tree.h"
 
 namespace dlc::build {
 
@@ -106,9 +107,8 @@ class Unpacker {
         break;
       case TarEntry::Type::character:
       case TarEntry::Type::block:
-        failed =
-            ::mknodat(tree_.fd(), place.c_str(), (entry.type == TarEntry::Type::character ? S_IFCHR : S_IFBLK) | 0600,
-                      makedev(entry.major, entry.minor));
+        store::make_device_at(tree_.fd(), place, entry.type == TarEntry::Type::character ? S_IFCHR : S_IFBLK,
+                              makedev(entry.major, entry.minor));
         break;
     }
     if (failed != 0) {
@@ -152,8 +152,8 @@ class Unpacker {
     }
     const std::string full = "/proc/self/fd/" + std::to_string(tree_.fd()) + "/" + place;
     for (const auto& [name, value] : entry.xattrs) {
-      const bool overlay = name.find(".overlay.") != std::string::npos;
-      if (!overlay && ::lsetxattr(full.c_str(), name.c_str(), value.data(), value.size(), 0) != 0 && errno != ENOTSUP &&
+      if (!store::is_private_xattr(name) &&
+          ::lsetxattr(full.c_str(), name.c_str(), value.data(), value.size(), 0) != 0 && errno != ENOTSUP &&
           errno != EPERM) {
         throw system_error("set the attribute " + name + " of " + place);
       }

@@ -11,6 +11,7 @@
 #include "cli/build_push.h"
 #include "cli/build_report.h"
 #include "cli/buildspec_options.h"
+#include "cli/image_lookup.h"
 #include "cli/interrupt.h"
 #include "cli/matrix_build.h"
 #include "cli/parse.h"
@@ -143,8 +144,7 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
   }
   auto matrix = matrix_options(options, global);
   sandbox::enter_private_namespace();  // before the first thread
-  const auto store = store::Store::open(global.store.empty() ? store::Store::default_directory()
-                                                             : std::filesystem::path(global.store));
+  const auto store = open_store(global.store);
   const Interrupt interrupt;
   EventBus bus;
   const auto logs = std::make_shared<LogFiles>(matrix.root / matrix.logs);

@@ -51,10 +51,20 @@ struct StoreSpace {
   bool counts_inodes = true;  ///< btrfs and others have no limit
   std::string filesystem;     ///< "ext4", "overlay", "nfs", ...; empty: another one
   bool writable = true;
+  bool copies = false;  ///< the store that is there copies its snapshots (store/snapshot_mode.h)
 };
 /// The nearest existing directory stands for one that is not there yet; nothing is created.
 [[nodiscard]] StoreSpace look_at_store(const std::filesystem::path& directory);
 [[nodiscard]] Finding judge(const StoreSpace& space);
+
+/// An ordinary user's part: subordinate ids and the namespace that they are used in.
+struct Users {
+  bool root = true;
+  std::string obstacle;  ///< why images cannot be made; empty: they can
+  std::string remedy;
+};
+[[nodiscard]] Users look_at_users();
+[[nodiscard]] Finding judge(const Users& users);
 
 struct Memory {
   std::uint64_t available = 0;  ///< bytes; the smaller of the machine's and the control group's

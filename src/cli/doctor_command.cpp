@@ -36,6 +36,7 @@ void add(std::vector<Finding>& findings, const char* check, const std::function<
 std::vector<Finding> examine(const GlobalOptions& global, bool offline) {
   std::vector<Finding> findings;
   add(findings, "kernel", [] { return judge(doctor::look_at_kernel()); });
+  add(findings, "user", [] { return judge(doctor::look_at_users()); });
   add(findings, "runtime", [&] { return judge(doctor::look_at_runtimes(global.runtime)); });
   add(findings, "store", [&] {
     const auto directory =

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "base/user_namespace.h"
 #include "cli/doctor_checks.h"
 #include "cli/progress_view.h"
 
@@ -188,7 +189,29 @@ StoreSpace look_at_store(const std::filesystem::path& directory) {
   space.counts_inodes = status.f_files != 0;
   space.filesystem = file_system_name(static_cast<std::uint32_t>(type.f_type));
   space.writable = access(there.c_str(), W_OK) == 0;
+  const auto format = read_or_empty(directory / "format");
+  space.copies = format.find("\"overlay\":\"copy\"") != std::string::npos;
   return space;
+}
+
+Users look_at_users() {
+  Users users;
+  users.root = geteuid() == 0;
+  if (const auto obstacle = user_namespace_obstacle()) {
+    users.obstacle = obstacle->message();
+    users.remedy = obstacle->hint();
+  }
+  return users;
+}
+
+Finding judge(const Users& users) {
+  if (users.root) {
+    return {"user", Health::good, "runs as root", ""};
+  }
+  if (!users.obstacle.empty()) {
+    return {"user", Health::bad, users.obstacle, users.remedy};
+  }
+  return {"user", Health::good, "an ordinary user with subordinate ids", ""};
 }
 
 Finding judge(const StoreSpace& space) {
@@ -214,8 +237,9 @@ Finding judge(const StoreSpace& space) {
   if (space.free < kComfortable) {
     return {"store", Health::warning, text, "large images need 10 GB and more: dlc store gc, or --store DIR"};
   }
-  if (space.filesystem == "overlay") {
-    return {"store", Health::warning, text + ": steps cannot be stacked on it natively",
+  if (space.copies || space.filesystem == "overlay") {
+    return {"store", Health::warning,
+            text + ": it carries no overlays, so files are copied for each step, which is slow",
             "name a directory on a plain disk (ext4, xfs, btrfs): --store DIR"};
   }
   return {"store", Health::good, text, ""};

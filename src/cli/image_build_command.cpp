@@ -17,6 +17,7 @@
 #include "cli/image_build_errors.h"
 #include "cli/image_build_request.h"
 #include "cli/image_build_results.h"
+#include "cli/image_lookup.h"
 #include "cli/interrupt.h"
 #include "cli/matrix_build.h"
 #include "cli/print_out.h"
@@ -48,8 +49,7 @@ class ImageBuild {
   ImageBuild(ImageBuildRequest& request, const GlobalOptions& global)
       : request_(request),
         global_(global),
-        store_(store::Store::open(global.store.empty() ? store::Store::default_directory()
-                                                       : std::filesystem::path(global.store))),
+        store_(open_store(global.store)),
         tails_(std::make_shared<StepTails>()),
         imports_(*store_, bus_) {
     for (const auto& value : request.secret_values) {

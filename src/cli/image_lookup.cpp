@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "base/user_namespace.h"
 #include "oci/reference.h"
+#include "sandbox/merged_root.h"
 
 namespace dlc::cli {
 
@@ -39,6 +41,7 @@ LocalImage load(store::Store& store, std::string name, const oci::Digest& digest
   image.name = std::move(name);
   image.digest = digest;
   image.updated = updated;
+  store.records().pin(digest);  // before the first look: gc may be at work
   const auto text = store.blobs().read(digest);
   if (oci::document_kind(text) == oci::DocumentKind::manifest) {
     image.platforms.push_back(load_platform(store, digest));
@@ -95,7 +98,18 @@ std::optional<LocalImage> find_by_digest(store::Store& store, std::string_view h
 }  // namespace
 
 std::unique_ptr<store::Store> open_store(const std::string& option) {
-  return store::Store::open(option.empty() ? store::Store::default_directory() : std::filesystem::path(option));
+  enter_user_namespace();  // files of a user's store belong to the ids that the user has there
+  auto store = store::Store::open(option.empty() ? store::Store::default_directory() : std::filesystem::path(option),
+                                  sandbox::choose_snapshot_mode);
+  if (store->layers().mode() == store::SnapshotMode::copy) {
+    std::fputs(
+        fmt::format("dlc: warning: the file system of {} carries no overlays: its files are copied for each step\n"
+                    "  a directory on a plain disk (ext4, xfs, btrfs) is faster: --store DIR or DLC_STORE\n",
+                    store->directory().string())
+            .c_str(),
+        stderr);
+  }
+  return store;
 }
 
 namespace {

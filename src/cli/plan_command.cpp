@@ -131,7 +131,7 @@ bool parse_options(std::span<const std::string> arguments, PlanOptions& options)
 std::unique_ptr<store::Store> existing_store(const GlobalOptions& global) {
   const auto directory = global.store.empty() ? store::Store::default_directory() : std::filesystem::path(global.store);
   std::error_code ignored;
-  return std::filesystem::exists(directory / "format", ignored) ? store::Store::open(directory) : nullptr;
+  return std::filesystem::exists(directory / "format", ignored) ? open_store(global.store) : nullptr;
 }
 
 bool is_named(const buildspec::PlannedImage& image, const std::string& name) {

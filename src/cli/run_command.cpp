@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/user_namespace.h"
 #include "cli/dispatch.h"
 #include "cli/image_lookup.h"
 #include "cli/run_options.h"
@@ -169,6 +170,7 @@ int run_options(RunOptions options, const GlobalOptions& global) {
   const auto snapshot = store->layers().begin(chain);
   spec.upper = snapshot.upper();
   spec.work = snapshot.work();
+  spec.snapshots = store->layers().mode();
   for (const auto& directory : options.directories) {
     const auto source = snapshot.work().parent_path() / fmt::format("volume{}", spec.mounts.size());
     std::filesystem::create_directory(source);
@@ -181,7 +183,9 @@ int run_options(RunOptions options, const GlobalOptions& global) {
   const auto result = sandbox::run_container(
       runtime, spec, [](LogStream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }, {});
   if (!result.limited) {
-    note("warning: this host does not let us limit memory or CPUs");
+    note(is_ordinary_user() ? "warning: memory and CPUs are not limited: this control group is not yours to divide; "
+                              "as root, or where there is systemd: systemd-run --user --scope dlc run ..."
+                            : "warning: this host does not let us limit memory or CPUs");
   }
   if (result.out_of_memory) {
     note(fmt::format("the container ran out of its {} MiB of memory", options.memory >> 20U));

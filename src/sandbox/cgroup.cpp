@@ -15,9 +15,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/user_namespace.h"
 
 namespace dlc::sandbox {
 
@@ -30,24 +32,24 @@ constexpr std::string_view kPrefix = "dlc-";
 constexpr std::string_view kRuntimesPart = "/runtime";
 constexpr long kPeriod = 100'000;  // microseconds, the kernel's and Docker's default
 
-bool unified() {
-  struct statfs status{};
-  return ::statfs(kRoot, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC;
-}
-
 /// The directories in which groups of ours may lie: each v1 hierarchy's root, or the one of v2.
-std::vector<std::string> hierarchies() {
-  if (unified()) {
-    return {kRoot};
+std::vector<std::string> hierarchies(const CgroupHost& host) {
+  if (host.unified) {
+    return {host.root + host.parent};
   }
   std::vector<std::string> result;
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(kRoot, ignored)) {
+  for (const auto& entry : fs::directory_iterator(host.root, ignored)) {
     if (entry.is_directory(ignored) && !entry.is_symlink(ignored)) {
       result.push_back(entry.path().string());
     }
   }
   return result;
+}
+
+/// A name of ours that is there already was left by us.
+bool make_group(const std::string& path) {
+  return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
 }
 
 /// Field 22 of /proc/PID/stat, in clock ticks since boot; empty where there is no such process.
@@ -105,10 +107,10 @@ void remove_groups(const char* const* paths, std::size_t count) {
   ::_exit(0);
 }
 
-pid_t start_janitor(const std::string& name) {
+pid_t start_janitor(const CgroupHost& host, const std::string& name) {
   std::vector<std::string> paths;
   std::vector<const char*> pointers;
-  for (const auto& hierarchy : hierarchies()) {
+  for (const auto& hierarchy : hierarchies(host)) {
     paths.push_back(hierarchy + "/" + name + std::string(kRuntimesPart));
     paths.push_back(hierarchy + "/" + name);
   }
@@ -135,15 +137,33 @@ std::string Cgroup::runtimes_path() const {
   return "/" + name_ + std::string(kRuntimesPart);
 }
 
-Cgroup::Cgroup() {
+CgroupHost describe_cgroups(const std::string& root, bool unified, bool ordinary_user, std::string_view self) {
+  CgroupHost host{.root = root, .unified = unified, .parent = {}};
+  constexpr std::string_view kUnified = "0::/";
+  const auto at = self.starts_with(kUnified) ? 0 : self.find("\n0::/");
+  if (unified && ordinary_user && at != std::string_view::npos) {
+    const auto begin = self.find('/', at);
+    const auto path = self.substr(begin, self.find('\n', begin) - begin);
+    host.parent = std::string(path.substr(0, path.rfind('/')));
+  }
+  return host;
+}
+
+CgroupHost look_at_cgroups() {
+  struct statfs status{};
+  const bool unified = ::statfs(kRoot, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC;
+  return describe_cgroups(kRoot, unified, is_ordinary_user(), read_value("/proc/self/cgroup"));
+}
+
+Cgroup::Cgroup(CgroupHost host) : host_(std::move(host)) {
   static std::atomic<std::uint64_t> last{0};
   name_ = std::string(kPrefix) + own_identity() + "-" + std::to_string(++last);
-  janitor_ = start_janitor(name_);
+  janitor_ = start_janitor(host_, name_);
 }
 
 Cgroup::~Cgroup() {
   members_.clear();
-  for (const auto& hierarchy : hierarchies()) {
+  for (const auto& hierarchy : hierarchies(host_)) {
     ::rmdir((hierarchy + "/" + name_ + std::string(kRuntimesPart)).c_str());
     ::rmdir((hierarchy + "/" + name_).c_str());
   }
@@ -155,7 +175,7 @@ Cgroup::~Cgroup() {
 }
 
 bool Cgroup::limit(const CgroupLimits& limits) {
-  return unified() ? limit_v2(limits) : limit_v1(limits);
+  return host_.unified ? limit_v2(limits) : limit_v1(limits);
 }
 
 bool Cgroup::join(const std::string& directory) {
@@ -170,24 +190,25 @@ bool Cgroup::join(const std::string& directory) {
 bool Cgroup::limit_v1(const CgroupLimits& limits) {
   bool ok = true;
   if (limits.memory != 0) {
-    memory_ = std::string(kRoot) + "/memory/" + name_;
-    ok = ::mkdir(memory_.c_str(), 0755) == 0 &&
-         write_value(memory_ + "/memory.limit_in_bytes", std::to_string(limits.memory)) && join(memory_);
+    memory_ = host_.root + "/memory/" + name_;
+    ok = make_group(memory_) && write_value(memory_ + "/memory.limit_in_bytes", std::to_string(limits.memory)) &&
+         join(memory_);
     write_value(memory_ + "/memory.memsw.limit_in_bytes", std::to_string(2 * limits.memory));  // where swap is counted
   }
   if (limits.cpus > 0) {
-    const std::string cpu = std::string(kRoot) + "/cpu/" + name_;
+    const std::string cpu = host_.root + "/cpu/" + name_;
     const long quota = std::lround(limits.cpus * static_cast<double>(kPeriod));
-    ok = ok && ::mkdir(cpu.c_str(), 0755) == 0 && write_value(cpu + "/cpu.cfs_period_us", std::to_string(kPeriod)) &&
+    ok = ok && make_group(cpu) && write_value(cpu + "/cpu.cfs_period_us", std::to_string(kPeriod)) &&
          write_value(cpu + "/cpu.cfs_quota_us", std::to_string(quota)) && join(cpu);
   }
   return ok;
 }
 
 bool Cgroup::limit_v2(const CgroupLimits& limits) {
-  const std::string group = std::string(kRoot) + "/" + name_;
-  write_value(std::string(kRoot) + "/cgroup.subtree_control", "+memory +cpu");
-  if (::mkdir(group.c_str(), 0755) != 0) {
+  const std::string parent = host_.root + host_.parent;
+  const std::string group = parent + "/" + name_;
+  write_value(parent + "/cgroup.subtree_control", "+memory +cpu");  // where it fails they may be on already
+  if (!make_group(group)) {
     return false;
   }
   bool ok = true;
@@ -215,7 +236,7 @@ bool Cgroup::out_of_memory() const {
   if (memory_.empty()) {
     return false;
   }
-  const auto text = read_value(memory_ + (unified() ? "/memory.events" : "/memory.oom_control"));
+  const auto text = read_value(memory_ + (host_.unified ? "/memory.events" : "/memory.oom_control"));
   const auto at = text.find("oom_kill ");
   return at != std::string::npos && std::strtoull(text.c_str() + at + 9, nullptr, 10) > 0;
 }
@@ -224,12 +245,12 @@ std::uint64_t Cgroup::peak_memory() const {
   if (memory_.empty()) {
     return 0;
   }
-  const auto text = read_value(memory_ + (unified() ? "/memory.peak" : "/memory.max_usage_in_bytes"));
+  const auto text = read_value(memory_ + (host_.unified ? "/memory.peak" : "/memory.max_usage_in_bytes"));
   return std::strtoull(text.c_str(), nullptr, 10);
 }
 
 void reap_cgroups() {
-  for (const auto& hierarchy : hierarchies()) {
+  for (const auto& hierarchy : hierarchies(look_at_cgroups())) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(hierarchy, ignored)) {
       const std::string name = entry.path().filename().string();

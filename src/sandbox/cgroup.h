@@ -11,6 +11,19 @@
 
 namespace dlc::sandbox {
 
+/// Where groups can be made on this host.
+struct CgroupHost {
+  std::string root = "/sys/fs/cgroup";
+  bool unified = false;  ///< v2 at `root`; else v1 hierarchies below it (with or without a v2 one beside them)
+  /// v2: "" or "/..." below the root. An ordinary user's groups are made beside the one dlc is in, where systemd hands
+  /// that subtree over to the user.
+  std::string parent;
+};
+/// `self`: the text of /proc/self/cgroup.
+[[nodiscard]] CgroupHost describe_cgroups(const std::string& root, bool unified, bool ordinary_user,
+                                          std::string_view self);
+[[nodiscard]] CgroupHost look_at_cgroups();
+
 struct CgroupLimits {
   std::uint64_t memory = 0;  ///< bytes; 0: none
   double cpus = 0;           ///< 0: none
@@ -19,7 +32,7 @@ struct CgroupLimits {
 class Cgroup {
  public:
   /// "/dlc-PID-START-N", below the root of each hierarchy. Only a name until `limit`, or until a runtime makes it.
-  Cgroup();
+  explicit Cgroup(CgroupHost host = look_at_cgroups());
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
   /// Removes the groups; by then nobody may be in them.
@@ -27,6 +40,7 @@ class Cgroup {
 
   /// A group within, for a runtime that makes and removes groups whatever it is told (runc).
   [[nodiscard]] std::string runtimes_path() const;
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
   /// Makes the groups for `limits`. False where this host does not let us.
   [[nodiscard]] bool limit(const CgroupLimits& limits);
   /// Where a process writes "0" to join; empty without limits.
@@ -39,6 +53,7 @@ class Cgroup {
   bool limit_v2(const CgroupLimits& limits);
   bool join(const std::string& directory);
 
+  CgroupHost host_;
   std::string name_;
   std::string memory_;  ///< directory of the group that counts memory; empty: none
   std::vector<UniqueFd> members_;

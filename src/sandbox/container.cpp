@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/injected_certificates.h"
+#include "sandbox/merged_root.h"
 #include "sandbox/mount_api.h"
 #include "sandbox/mount_points.h"
 #include "sandbox/output_pump.h"
@@ -76,10 +77,12 @@ class Container {
     try {
       prepare();
       const auto result = execute(on_output, stop);
+      merged_->settle();
       clean();
       return result;
     } catch (...) {
       plan_.mounts.clear();
+      merged_.reset();
       clean();
       throw;
     }
@@ -89,12 +92,13 @@ class Container {
   void prepare() {
     auto lowers = spec_.lowers;
     if (spec_.host_certs != HostCerts::off && !host_trust().bodies.empty() && !lowers.empty()) {
-      const UniqueFd image = make_overlay(lowers, {}, {});
-      certificates_.emplace(host_trust(), image.get(), make_place("certificates", true));
+      const MergedRoot image({.lowers = lowers, .upper = {}, .work = view_work(), .mode = spec_.snapshots});
+      certificates_.emplace(host_trust(), image.mount().get(), make_place("certificates", true));
       lowers.insert(lowers.begin(), certificates_->directory());
     }
-    plan_.mounts.push_back({make_overlay(lowers, spec_.upper, spec_.work), make_place("rootfs", true)});
-    const int root = plan_.mounts.front().mount.get();
+    merged_.emplace(Stack{.lowers = lowers, .upper = spec_.upper, .work = spec_.work, .mode = spec_.snapshots});
+    const int root = merged_->mount().get();
+    plan_.mounts.push_back({clone_mount(root, "", false), make_place("rootfs", true)});
     points_ = MountPoints(root, spec_.upper);
     check_root(root);
     program_is_directory_ = names_directory(root);
@@ -112,6 +116,16 @@ class Container {
     make_working_directory();
     make_cgroup();
     write_file_atomically(bundle_.path() / "config.json", runtime_config(spec_, input_));
+  }
+
+  /// A place for the look at the image before the step.
+  [[nodiscard]] fs::path view_work() const {
+    if (!views_need_work(spec_.snapshots)) {
+      return {};
+    }
+    const auto place = spec_.work / "image";
+    fs::create_directory(place);
+    return place;
   }
 
   /// The runtime mounts on these; a link there would lead it out of the root.
@@ -300,12 +314,12 @@ class Container {
     if (certificates_) {
       certificates_->remove_from(spec_.upper);
     }
-    forget_volatile_mount(spec_.work);
   }
 
   const Runtime& runtime_;
   const ContainerSpec& spec_;
   TemporaryDirectory bundle_;
+  std::optional<MergedRoot> merged_;
   MountPoints points_;
   ConfigInput input_;
   SupervisorPlan plan_;
@@ -318,6 +332,10 @@ class Container {
 }  // namespace
 
 Runtime find_runtime(std::string_view wanted) {
+  if (wanted == "native") {
+    throw Error(ErrorKind::unsupported, "dlc has no runtime of its own yet: native is a name for later")
+        .hint("leave out --runtime and DLC_RUNTIME (crun is used, else runc), or name one of the two");
+  }
   const std::string_view name = wanted.empty() ? "crun" : wanted;
   if (const auto path = find_program(name)) {
     return {fs::path(name).filename().string(), *path};

@@ -14,6 +14,7 @@
 
 #include "base/events.h"
 #include "sandbox/device_edits.h"
+#include "store/snapshot_mode.h"
 
 namespace dlc::sandbox {
 
@@ -35,6 +36,7 @@ struct ContainerSpec {
   std::vector<std::filesystem::path> lowers;  ///< topmost first
   std::filesystem::path upper;                ///< gets the changes
   std::filesystem::path work;
+  store::SnapshotMode snapshots = store::SnapshotMode::trusted;
   std::vector<std::string> argv;
   std::vector<std::string> env;  ///< "K=V"
   std::string cwd = "/";         ///< made (0755) where missing, as runtimes do

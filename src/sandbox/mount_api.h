@@ -4,9 +4,8 @@
 // kernel's <linux/mount.h> cannot be included together, so only the former is used.
 #include <filesystem>
 #include <string>
-#include <vector>
 
-#include "base/fd.h"
+#include "sandbox/merged_root.h"
 
 namespace dlc::sandbox {
 
@@ -15,10 +14,9 @@ namespace dlc::sandbox {
 /// Attaches a detached mount at `target`.
 void attach_mount(const UniqueFd& mount, const std::string& target);
 
-/// A detached overlay (nodev), for OverlayMount and for containers, which attach it in a namespace of their own.
-/// Writable ones are `volatile`: no fsync of a step waits for the disk; durability is the store's (docs/engine.md).
-[[nodiscard]] UniqueFd make_overlay(const std::vector<std::filesystem::path>& lowers,
-                                    const std::filesystem::path& upper, const std::filesystem::path& work);
+/// A detached overlay (nodev) of a stack in mode `trusted` or `user`. Writable ones are `volatile`: no fsync of a step
+/// waits for the disk; durability is the store's (docs/engine.md). Any number of lowers; with an upper, even none.
+[[nodiscard]] UniqueFd make_overlay(const Stack& stack);
 /// Takes the kernel's mark "was mounted volatile" out of a work directory, so that it can be mounted again. For the
 /// orderly end only: after a crash of the machine the mark is right.
 void forget_volatile_mount(const std::filesystem::path& work) noexcept;

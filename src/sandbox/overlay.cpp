@@ -12,9 +12,12 @@
 #include <atomic>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/user_namespace.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/mount_api.h"
 
@@ -42,16 +45,38 @@ std::uint64_t next_number() {
   return ++last;
 }
 
-fs::path base_directory() {
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");  // NOLINT(concurrency-mt-unsafe): at start, one thread
-  const bool usable = runtime != nullptr && runtime[0] == '/' && ::getuid() != 0;
-  return usable ? fs::path(runtime) / "dlc" : fs::path("/run/dlc");
-}
-
 void make_directory(const fs::path& path, unsigned mode = 0700) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
     throw system_error("create " + path.string());
   }
+}
+
+/// Ours, and no link: others may write to /tmp.
+bool is_own_directory(const fs::path& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == ::geteuid();
+}
+
+/// Where the private tmpfs goes: the same directory for every process of a user.
+fs::path make_base_directory() {
+  if (!is_ordinary_user()) {
+    make_directory("/run/dlc");
+    return "/run/dlc";
+  }
+  std::vector<fs::path> places;
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");  // NOLINT(concurrency-mt-unsafe): at start, one thread
+  if (runtime != nullptr && runtime[0] == '/') {
+    places.push_back(fs::path(runtime) / "dlc");
+  }
+  const auto ids = id_map_text();  // "0:1000:1,..."
+  places.push_back("/tmp/dlc-" + ids.substr(2, ids.find(':', 2) - 2));
+  for (const auto& place : places) {
+    if (::mkdir(place.c_str(), 0700) == 0 || is_own_directory(place)) {
+      return place;
+    }
+  }
+  throw Error(ErrorKind::denied, "no private directory can be made: " + places.back().string() + " is another's")
+      .hint("set XDG_RUNTIME_DIR to a directory of yours");
 }
 
 /// crun 1.8 refuses to start where cgroup v1 is mounted with a v2 hierarchy beside it that has controllers.
@@ -123,12 +148,20 @@ class OverlayParts {
   int links_ = 0;
 };
 
-constexpr std::array<std::array<const char*, 2>, 4> kOptions{
-    {{"redirect_dir", "off"}, {"metacopy", "off"}, {"index", "off"}, {"xino", "off"}}};
+using Option = std::pair<const char*, const char*>;
+
+/// In a user namespace (userxattr) the first is spelled "nofollow", and the second is off by itself.
+std::vector<Option> options_of(store::SnapshotMode mode) {
+  if (mode == store::SnapshotMode::user) {
+    return {{"redirect_dir", "nofollow"}, {"index", "off"}, {"xino", "off"}};
+  }
+  return {{"redirect_dir", "off"}, {"metacopy", "off"}, {"index", "off"}, {"xino", "off"}};
+}
 
 /// The overlay by fsopen(2) and "lowerdir+" (Linux 6.5), without a limit on the number of lowers; an empty descriptor
 /// where this kernel does not know them.
-UniqueFd overlay_by_context(const std::vector<fs::path>& lowers, const fs::path& upper, const fs::path& work) {
+UniqueFd overlay_by_context(const Stack& stack) {
+  const auto& [lowers, upper, work, mode] = stack;
   const UniqueFd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context) {
     return {};
@@ -146,8 +179,9 @@ UniqueFd overlay_by_context(const std::vector<fs::path>& lowers, const fs::path&
       throw overlay_error(" (" + lower.string() + ")" + context_log(context), error_number);
     }
   }
-  bool ok = true;
-  for (const auto& [key, value] : kOptions) {
+  bool ok =
+      mode != store::SnapshotMode::user || ::fsconfig(context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) == 0;
+  for (const auto& [key, value] : options_of(mode)) {
     ok = ok && set(key, value);
   }
   if (!upper.empty()) {
@@ -168,13 +202,15 @@ UniqueFd overlay_by_context(const std::vector<fs::path>& lowers, const fs::path&
 }
 
 /// The overlay by mount(2): all options on one page, hence short links for the paths.
-UniqueFd overlay_by_options(const std::vector<fs::path>& lowers, const fs::path& upper, const fs::path& work) {
+UniqueFd overlay_by_options(const Stack& stack) {
+  const auto& [lowers, upper, work, mode] = stack;
   OverlayParts parts;
   std::string options;
   for (const auto& lower : lowers) {
     options += (options.empty() ? "lowerdir=" : ":") + parts.link(lower);
   }
-  for (const auto& [key, value] : kOptions) {
+  options += mode == store::SnapshotMode::user ? ",userxattr" : "";
+  for (const auto& [key, value] : options_of(mode)) {
     options += std::string(",") + key + "=" + value;
   }
   if (!upper.empty()) {
@@ -197,17 +233,17 @@ UniqueFd overlay_by_options(const std::vector<fs::path>& lowers, const fs::path&
 
 }  // namespace
 
-UniqueFd make_overlay(const std::vector<fs::path>& lowers, const fs::path& upper, const fs::path& work) {
-  if (lowers.empty() && upper.empty()) {
+UniqueFd make_overlay(const Stack& stack) {
+  if (stack.lowers.empty() && stack.upper.empty()) {
     throw Error(ErrorKind::internal, "an overlay without layers");
   }
-  std::vector<fs::path> below = lowers;
-  if (below.empty() || (upper.empty() && below.size() == 1)) {
+  Stack full = stack;
+  if (full.lowers.empty() || (full.upper.empty() && full.lowers.size() == 1)) {
     // overlayfs wants one lower with an upper and two without.
-    below.push_back(run_directory() / "empty");
+    full.lowers.push_back(run_directory() / "empty");
   }
-  UniqueFd mount = overlay_by_context(below, upper, work);
-  return mount ? std::move(mount) : overlay_by_options(below, upper, work);
+  UniqueFd mount = overlay_by_context(full);
+  return mount ? std::move(mount) : overlay_by_options(full);
 }
 
 void forget_volatile_mount(const fs::path& work) noexcept {
@@ -225,15 +261,16 @@ void enter_private_namespace() {
   if (state.entered) {
     return;
   }
-  const fs::path directory = base_directory();
+  enter_user_namespace();
   if (::unshare(CLONE_NEWNS) != 0) {
-    throw Error(ErrorKind::denied, "no right to make a mount namespace").hint("run dlc as root");
+    throw Error(ErrorKind::denied, "no right to make a mount namespace")
+        .hint("in a container dlc needs CAP_SYS_ADMIN (docker run --privileged), or a user with subordinate ids");
   }
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     throw system_error("make the mounts of this process private");
   }
-  make_directory(directory);
-  // The same directory for every process: each covers it by a tmpfs that only itself sees, so nothing is left behind.
+  // Each process covers it by a tmpfs that only itself sees, so nothing is left behind.
+  const fs::path directory = make_base_directory();
   if (::mount("dlc", directory.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") != 0) {
     throw system_error("mount a tmpfs on " + directory.string());
   }
@@ -251,25 +288,30 @@ const fs::path& run_directory() {
   return private_namespace().directory;
 }
 
-OverlayMount::OverlayMount(const std::vector<fs::path>& lowers, const fs::path& upper, const fs::path& work) {
-  const UniqueFd mount = make_overlay(lowers, upper, work);
-  const fs::path target = run_directory() / ("mount" + std::to_string(next_number()));
-  make_directory(target);
-  attach_mount(mount, target.string());
-  path_ = target;
-  work_ = work;
+OverlayMount::OverlayMount(const Stack& stack)
+    : root_(stack), path_(run_directory() / ("mount" + std::to_string(next_number()))) {
+  make_directory(path_);
+  attach_mount(root_.mount(), path_.string());
 }
 
-OverlayMount::OverlayMount(OverlayMount&& other) noexcept : path_(std::move(other.path_)) {
-  other.path_.clear();
-}
+OverlayMount::OverlayMount(OverlayMount&& other) noexcept
+    : root_(std::move(other.root_)), path_(std::exchange(other.path_, {})) {}
 
 OverlayMount::~OverlayMount() {
+  detach();
+}
+
+void OverlayMount::detach() noexcept {
   if (!path_.empty()) {
     ::umount2(path_.c_str(), MNT_DETACH);
     ::rmdir(path_.c_str());
-    forget_volatile_mount(work_);
+    path_.clear();
   }
+}
+
+void OverlayMount::finish() {
+  detach();
+  root_.settle();
 }
 
 }  // namespace dlc::sandbox

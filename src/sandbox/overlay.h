@@ -2,34 +2,34 @@
 // Mounts of this process's private mount namespace. `enter_private_namespace` is called once at start, while the
 // process has one thread; from then on every mount made here vanishes with the process, however it ends.
 #include <filesystem>
-#include <vector>
 
-#include "base/fd.h"
+#include "sandbox/merged_root.h"
 
 namespace dlc::sandbox {
 
-/// unshare(CLONE_NEWNS), all mounts private, a 0700 tmpfs at `run_directory()` for bundles and secrets, and what the
-/// OCI runtime needs on hybrid cgroup hosts (a tmpfs over /sys/fs/cgroup/unified). Error(denied) with a hint without
-/// the rights. Idempotent.
+/// As an ordinary user first a user namespace (base/user_namespace.h); then unshare(CLONE_NEWNS), all mounts private, a
+/// 0700 tmpfs at `run_directory()` for bundles and secrets, and what the OCI runtime needs on hybrid cgroup hosts (a
+/// tmpfs over /sys/fs/cgroup/unified). Error(denied) with a hint without the rights. Idempotent.
 void enter_private_namespace();
 /// The private tmpfs.
 [[nodiscard]] const std::filesystem::path& run_directory();
 
-/// An overlay attached at a directory below run_directory(); unmounted (MNT_DETACH) by the destructor.
+/// A merged root (merged_root.h) attached at a directory below run_directory(); detached by the destructor.
 class OverlayMount {
  public:
-  /// `lowers` topmost first, at least one; `upper`/`work` empty for a read-only view. Options
-  /// redirect_dir=off,metacopy=off,index=off,xino=off; any number of lowers (lowerdir+ or short names).
-  OverlayMount(const std::vector<std::filesystem::path>& lowers, const std::filesystem::path& upper,
-               const std::filesystem::path& work);
+  explicit OverlayMount(const Stack& stack);
   OverlayMount(OverlayMount&&) noexcept;
   OverlayMount& operator=(OverlayMount&&) = delete;
   ~OverlayMount();
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  /// Detaches it; `upper` then holds the changes. Nobody may have a file of it open.
+  void finish();
 
  private:
+  void detach() noexcept;
+
+  MergedRoot root_;
   std::filesystem::path path_;
-  std::filesystem::path work_;
 };
 
 }  // namespace dlc::sandbox

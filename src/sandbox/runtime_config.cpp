@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/user_namespace.h"
 #include "sandbox/seccomp.h"
 
 namespace dlc::sandbox {
@@ -138,7 +139,12 @@ json mounts(const ContainerSpec& spec, const ConfigInput& input) {
   if (!spec.insecure) {
     sys.emplace_back("ro");
   }
-  list.push_back(mount("sysfs", "sysfs", "/sys", sys));
+  if (in_user_namespace() && spec.network == Network::host) {
+    sys.emplace_back("rbind");  // sysfs shows a network, and this one is not ours to show
+    list.push_back(mount("bind", "/sys", "/sys", sys));
+  } else {
+    list.push_back(mount("sysfs", "sysfs", "/sys", sys));
+  }
   for (const auto& extra : input.mounts) {
     list.push_back(mount(extra.type, extra.source, extra.target, extra.options));
   }

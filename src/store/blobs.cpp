@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "store/host.h"
+#include "store/lease.h"
 
 namespace dlc::store {
 
@@ -66,10 +67,14 @@ class FileBlobWriter final : public BlobWriter {
       throw system_error("create " + target.parent_path().string());
     }
     const std::string source = name_.empty() ? "/proc/self/fd/" + std::to_string(fd_.get()) : name_;
-    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, target.c_str(), name_.empty() ? AT_SYMLINK_FOLLOW : 0) != 0 &&
-        errno != EEXIST) {
-      throw system_error("create " + target.string());
-    }
+    do {
+      if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, target.c_str(), name_.empty() ? AT_SYMLINK_FOLLOW : 0) == 0) {
+        return;
+      }
+      if (errno != EEXIST) {
+        throw system_error("create " + target.string());
+      }
+    } while (!blobs_.contains(digest_));  // gc took the old one away
   }
 
   const BlobStore& blobs_;
@@ -84,13 +89,17 @@ class FileBlobWriter final : public BlobWriter {
 
 BlobStore::BlobStore(std::filesystem::path root, RunDirectory& run) : root_(std::move(root)), run_(&run) {}
 
+void BlobStore::rely_on(const Lease& lease) {
+  since_ = lease.files_since();
+}
+
 std::filesystem::path BlobStore::path_of(const Digest& digest) const {
   const std::string hex = digest.hex();
   return root_ / "blobs" / "sha256" / hex.substr(0, 2) / hex;
 }
 
 bool BlobStore::contains(const Digest& digest) const {
-  return ::access(path_of(digest).c_str(), F_OK) == 0;
+  return keep_file(root_, path_of(digest), since_);
 }
 
 std::optional<std::uint64_t> BlobStore::size(const Digest& digest) const {

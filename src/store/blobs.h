@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@ namespace dlc::store {
 
 using codec::Digest;
 
+class Lease;
 class RunDirectory;
 
 /// A blob being written. Destroyed without `commit`, it never was.
@@ -35,6 +37,9 @@ class BlobStore {
   /// `root` holds blobs/ and tmp/; `run` is for file systems without O_TMPFILE. Both outlive this.
   BlobStore(std::filesystem::path root, RunDirectory& run);
 
+  /// Until then nothing is taken for young.
+  void rely_on(const Lease& lease);
+  /// A blob that is here stays while this run lives, whatever gc does.
   [[nodiscard]] bool contains(const Digest& digest) const;
   /// Bytes, or nullopt where it is missing.
   [[nodiscard]] std::optional<std::uint64_t> size(const Digest& digest) const;
@@ -50,6 +55,7 @@ class BlobStore {
  private:
   std::filesystem::path root_;
   RunDirectory* run_;
+  std::int64_t since_ = std::numeric_limits<std::int64_t>::max();
 };
 
 }  // namespace dlc::store

@@ -54,7 +54,7 @@ enum class View {
 class Scanner {
  public:
   Scanner(int upper, LowerView& lower, bool ancestors, const OtherNames& other_names)
-      : upper_(upper), lower_(lower), ancestors_(ancestors), other_names_(other_names) {}
+      : upper_(upper), lower_(lower), mode_(lower.mode()), ancestors_(ancestors), other_names_(other_names) {}
 
   std::vector<Change> run() {
     scan_root();
@@ -91,9 +91,9 @@ class Scanner {
 
   // Returns whether anything below is part of the layer.
   bool scan_directory(const std::string& directory, View view) {
-    const auto names = list_at(upper_, directory);
+    const auto names = list_names_at(upper_, directory, mode_);
     bool found = false;
-    if (view == View::merged && is_opaque_at(upper_, directory)) {
+    if (view == View::merged && is_opaque_at(upper_, directory, mode_)) {
       view = View::replaced;
     }
     if (view == View::replaced) {  // explicit whiteouts, as the image-spec prefers
@@ -116,20 +116,21 @@ class Scanner {
                   "/" + path + " cannot be kept in a layer: names that begin with \".wh.\" mean removals")
           .hint("give the file another name, or remove it in the same step");
     }
-    const auto status = *stat_at(upper_, path);
+    const auto look = look_at(upper_, path, mode_);
+    const auto& status = look.status;
     const auto below = view == View::fresh ? std::nullopt : lower_.find(path);
-    if (is_whiteout_at(upper_, path, status)) {
+    if (look.kind == Look::Kind::whiteout) {
       if (below) {
         add_whiteout(path);
       } else {
-        unlink_at(upper_, path, false);
+        remove_whiteout_at(upper_, path, mode_);
       }
       return below.has_value();
     }
     if (S_ISSOCK(status.st_mode)) {  // no archive holds a socket; what it replaced is gone all the same
       unlink_at(upper_, path, false);
       if (below) {
-        make_whiteout_at(upper_, path);
+        make_whiteout_at(upper_, path, mode_);
         add_whiteout(path);
       }
       return below.has_value();
@@ -220,7 +221,7 @@ class Scanner {
   }
 
   bool link_lower_name(const std::string& path, const std::string& name) {
-    if (stat_at(upper_, name) || !copy_up_parents(name)) {
+    if (look_at(upper_, name, mode_).kind != Look::Kind::nothing || !copy_up_parents(name)) {
       return false;
     }
     const std::string above = parent_of(name);
@@ -236,10 +237,11 @@ class Scanner {
   bool copy_up_parents(const std::string& path) {
     const std::string directory = parent_of(path);
     if (directory.empty()) {
-      return !is_opaque_at(upper_, "");
+      return !is_opaque_at(upper_, "", mode_);
     }
-    if (const auto status = stat_at(upper_, directory)) {
-      return S_ISDIR(status->st_mode) && !is_opaque_at(upper_, directory) && copy_up_parents(directory);
+    if (const auto look = look_at(upper_, directory, mode_); look.kind != Look::Kind::nothing) {
+      return look.kind == Look::Kind::entry && S_ISDIR(look.status.st_mode) &&
+             !is_opaque_at(upper_, directory, mode_) && copy_up_parents(directory);
     }
     if (!copy_up_parents(directory)) {
       return false;
@@ -265,7 +267,7 @@ class Scanner {
         if (drop) {
           unlink_at(upper_, member.path, false);
         } else if (member.same) {
-          add(member.path, *stat_at(upper_, member.path));
+          add(member.path, look_at(upper_, member.path, mode_).status);
         }
       }
     }
@@ -286,6 +288,7 @@ class Scanner {
 
   int upper_;
   LowerView& lower_;
+  SnapshotMode mode_;
   bool ancestors_;
   const OtherNames& other_names_;
   std::vector<Change> changes_;

@@ -15,7 +15,7 @@ namespace dlc::store {
 
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 constexpr int kBusyMilliseconds = 60'000;
 
 // Generation 0: durable. Any other: written since the last boot, see docs/formats/store.md.
@@ -35,6 +35,13 @@ CREATE TABLE file_digests(device INTEGER, inode INTEGER, size INTEGER, mtime INT
   seen INTEGER NOT NULL, PRIMARY KEY(device, inode)) WITHOUT ROWID;
 CREATE TABLE named_values(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES('generation', '1');
+)";
+
+// Version 2: who is at work (store/lease.h), and the manifests they look at. Nothing older is changed.
+constexpr const char* kRuns = R"(
+CREATE TABLE runs(run TEXT PRIMARY KEY, pid INTEGER NOT NULL, started TEXT NOT NULL, boot TEXT NOT NULL,
+  since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE pins(run TEXT NOT NULL, manifest BLOB NOT NULL, PRIMARY KEY(run, manifest)) WITHOUT ROWID;
 )";
 
 ErrorKind kind_of(int code) {
@@ -155,6 +162,9 @@ struct Database::State {
       }
       if (version == 0) {
         execute(kSchema);
+      }
+      if (version < 2) {
+        execute(kRuns);
         execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str());
       }
       execute("COMMIT");

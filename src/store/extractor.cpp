@@ -123,8 +123,8 @@ struct Extractor::State {
 
   // `path`'s parent is a real directory of the merged tree.
   Node look(const std::string& path) {
-    if (const auto status = stat_at(upper, path)) {
-      return is_whiteout_at(upper, path, *status) ? Node{} : Node{Node::Where::upper, *status, 0};
+    if (const auto here = look_at(upper, path, lower.mode()); here.kind != Look::Kind::nothing) {
+      return here.kind == Look::Kind::whiteout ? Node{} : Node{Node::Where::upper, here.status, 0};
     }
     const auto found = below(path);
     return found ? Node{Node::Where::lower, found->status, found->lower} : Node{};
@@ -144,8 +144,8 @@ struct Extractor::State {
 
   // An implicit parent that no layer has an entry for.
   void make_missing_directory(const std::string& path) {
-    if (const auto status = stat_at(upper, path)) {  // a whiteout of this very layer
-      unlink_at(upper, path, false);
+    if (look_at(upper, path, lower.mode()).kind == Look::Kind::whiteout) {  // of this very layer
+      remove_whiteout_at(upper, path, lower.mode());
       make_directory(path);
       mark_opaque(path);
     } else {
@@ -159,7 +159,7 @@ struct Extractor::State {
 
   void mark_opaque(const std::string& path) {
     if (opaque.insert(path).second) {
-      make_opaque_at(upper, path);
+      make_opaque_at(upper, path, lower.mode());
     }
   }
 
@@ -260,11 +260,11 @@ struct Extractor::State {
       return;
     }
     const std::string path = join(*resolve(parts, entry, true), name);
-    const auto status = stat_at(upper, path);
-    if (!status) {
-      make_whiteout_at(upper, path);
+    const auto here = look_at(upper, path, lower.mode());
+    if (here.kind == Look::Kind::nothing) {
+      make_whiteout_at(upper, path, lower.mode());
       forget_parent();
-    } else if (S_ISDIR(status->st_mode)) {
+    } else if (here.kind == Look::Kind::entry && S_ISDIR(here.status.st_mode)) {
       mark_opaque(path);
     }
   }
@@ -287,8 +287,8 @@ struct Extractor::State {
     status.st_uid = static_cast<uid_t>(entry.uid);
     status.st_gid = static_cast<gid_t>(entry.gid);
     for (const auto& [name, value] : entry.xattrs) {
-      if (is_overlay_xattr(name)) {
-        throw hostile(entry.path, "has the attribute " + name + ", which is overlayfs's own");
+      if (is_private_xattr(name)) {
+        throw hostile(entry.path, "has the attribute " + name + ", which marks snapshots and is no part of an image");
       }
     }
     set_metadata_at(upper, path, status, {});
@@ -296,8 +296,9 @@ struct Extractor::State {
       try {
         set_xattr_at(upper, path, name, value);
       } catch (const Error&) {
-        // A label of another host's policy is no part of the image.
-        if (name != "security.selinux") {
+        // A label of another host's policy is no part of the image; trusted ones are not for users to set.
+        const bool trusted = name.starts_with("trusted.") && lower.mode() != SnapshotMode::trusted;
+        if (name != "security.selinux" && !trusted) {
           throw;
         }
       }
@@ -311,11 +312,15 @@ struct Extractor::State {
 
   // Makes room for `entry`. Returns whether what the parent has at this path must be hidden from a new directory.
   bool clear(const std::string& path, const codec::TarEntry& entry) {
-    const auto status = stat_at(upper, path);
-    if (!status || (entry.type == Type::directory && S_ISDIR(status->st_mode))) {
+    const auto here = look_at(upper, path, lower.mode());
+    if (here.kind == Look::Kind::nothing || (entry.type == Type::directory && S_ISDIR(here.status.st_mode))) {
       return false;
     }
-    remove(path, *status);
+    if (here.kind == Look::Kind::whiteout) {
+      remove_whiteout_at(upper, path, lower.mode());
+    } else {
+      remove(path, here.status);
+    }
     forget_parent();
     return true;
   }
@@ -443,11 +448,7 @@ struct Extractor::State {
     forget_parent();
   }
 
-  void make_special(const std::string& path, mode_t type, dev_t device) {
-    if (::mknodat(upper, path.c_str(), type | 0600, device) != 0) {
-      throw system_error("create /" + path);
-    }
-  }
+  void make_special(const std::string& path, mode_t type, dev_t device) { make_device_at(upper, path, type, device); }
 
   void apply_other(const std::string& path, const codec::TarEntry& entry) {
     if (entry.type == Type::character && entry.major == 0 && entry.minor == 0) {

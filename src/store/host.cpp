@@ -22,16 +22,6 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-// Field 22 of /proc/self/stat, counted after the name (which may hold blanks and parentheses).
-std::string start_time() {
-  const std::string text = read_file("/proc/self/stat", 1 << 16);
-  std::size_t at = text.rfind(')');
-  for (int field = 2; field < 22 && at != std::string::npos; ++field) {
-    at = text.find(' ', at + 1);
-  }
-  return at == std::string::npos ? "0" : text.substr(at + 1, text.find(' ', at + 1) - at - 1);
-}
-
 // Serialises making run directories with reaping: a directory without its lock yet must not look dead.
 UniqueFd lock_tmp(const std::filesystem::path& store) {
   UniqueFd fd = open_file((store / "locks" / "tmp.lock").string(), O_RDWR | O_CREAT, 0600);
@@ -47,6 +37,16 @@ UniqueFd lock_tmp(const std::filesystem::path& store) {
 
 std::string boot_id() {
   return trimmed(read_file("/proc/sys/kernel/random/boot_id", 1 << 12));
+}
+
+// Field 22 of /proc/self/stat, counted after the name (which may hold blanks and parentheses).
+std::string process_start_time() {
+  const std::string text = read_file("/proc/self/stat", 1 << 16);
+  std::size_t at = text.rfind(')');
+  for (int field = 2; field < 22 && at != std::string::npos; ++field) {
+    at = text.find(' ', at + 1);
+  }
+  return at == std::string::npos ? "0" : text.substr(at + 1, text.find(' ', at + 1) - at - 1);
 }
 
 std::string describe_this_process() {
@@ -75,7 +75,8 @@ const std::filesystem::path& RunDirectory::path() {
   const std::lock_guard guard(mutex_);
   if (path_.empty()) {
     const UniqueFd held = lock_tmp(store_);
-    const std::string prefix = std::to_string(::getpid()) + "-" + start_time() + "-" + boot_id().substr(0, 8) + "-";
+    const std::string prefix =
+        std::to_string(::getpid()) + "-" + process_start_time() + "-" + boot_id().substr(0, 8) + "-";
     TemporaryDirectory made(store_ / "tmp", prefix);
     lock_ = open_file((made.path() / "lock").string(), O_RDWR | O_CREAT, 0600);
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {

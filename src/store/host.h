@@ -12,6 +12,8 @@ namespace dlc::store {
 
 /// The kernel's id of this boot.
 [[nodiscard]] std::string boot_id();
+/// When this process started, in ticks since boot: with the pid and the boot it names the process.
+[[nodiscard]] std::string process_start_time();
 /// "pid 123 (dlc build --buildspec ...)": this process, as others are told about it.
 [[nodiscard]] std::string describe_this_process();
 

@@ -69,7 +69,8 @@ void LayerTable::put(const Layer& layer, const std::string& engine) {
   database_.transaction([&] {
     database_.run(
         "INSERT INTO layers VALUES(?,?,?,?,?,?,?) ON CONFLICT(chain_id) DO UPDATE SET "
-        "unpacked=max(unpacked, excluded.unpacked), size=max(size, excluded.size), generation=excluded.generation",
+        "unpacked=max(unpacked, excluded.unpacked), size=max(size, excluded.size), created=excluded.created, "
+        "generation=excluded.generation",
         {layer.chain_id, layer.parent, layer.diff_id, signed_of(layer.size), std::int64_t{layer.unpacked},
          std::int64_t{std::time(nullptr)}, database_.generation()});
     if (!engine.empty() && !layer.blob.is_zero()) {

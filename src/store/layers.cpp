@@ -20,6 +20,7 @@
 #include "store/layer_index.h"
 #include "store/layer_table.h"
 #include "store/layer_writer.h"
+#include "store/lease.h"
 #include "store/read_ahead.h"
 
 namespace dlc::store {
@@ -73,10 +74,19 @@ struct Layers::State {
   BlobStore& blobs;
   Database& database;
   RunDirectory& run;
+  const Lease& lease;
+  SnapshotMode mode;
   LayerTable table;
 
-  State(std::filesystem::path directory, BlobStore& blob_store, Database& db, RunDirectory& run_directory)
-      : root(std::move(directory)), blobs(blob_store), database(db), run(run_directory), table(db, blob_store) {}
+  State(std::filesystem::path directory, BlobStore& blob_store, Database& db, RunDirectory& run_directory,
+        const Lease& our_lease, SnapshotMode snapshot_mode)
+      : root(std::move(directory)),
+        blobs(blob_store),
+        database(db),
+        run(run_directory),
+        lease(our_lease),
+        mode(snapshot_mode),
+        table(db, blob_store) {}
 
   [[nodiscard]] std::filesystem::path snapshot_path(const Digest& chain) const {
     return root / "snapshots" / chain.hex();
@@ -123,11 +133,15 @@ struct Layers::State {
     remove_tree(snapshot.work());
     write_layer_file(directory / "layer.json", layer);
     const auto target = snapshot_path(layer.chain_id);
-    if (::rename(directory.c_str(), target.c_str()) == 0) {
-      (void)snapshot.release();
-    } else if (errno != EEXIST && errno != ENOTEMPTY) {
-      throw system_error("rename " + directory.string() + " to " + target.string());
-    }
+    do {
+      if (::rename(directory.c_str(), target.c_str()) == 0) {
+        (void)snapshot.release();
+        return;
+      }
+      if (errno != EEXIST && errno != ENOTEMPTY) {
+        throw system_error("rename " + directory.string() + " to " + target.string());
+      }
+    } while (!keep_file(root, target, lease.files_since()));  // gc took the old one away
   }
 
   [[nodiscard]] OtherNames other_names(const Digest& parent) {
@@ -168,7 +182,7 @@ struct Layers::State {
 
   Layer commit(WorkingSnapshot& snapshot, const Digest& parent, const CommitOptions& options, Activity* activity) {
     const UniqueFd upper = open_directory(snapshot.upper());
-    LowerView lower(lowers(parent));
+    LowerView lower(lowers(parent), mode);
     const auto changes = find_changes(upper.get(), lower, options.ancestors, other_names(parent));
     const auto writer = blobs.create();
     const auto compressor = codec::compress(*writer, options.compression);
@@ -194,7 +208,7 @@ struct Layers::State {
       layer.media_type = media_type_of(options.compression.kind);
     }
     write_index(index_path(layer.diff_id), run.path(), entries);
-    if (!known || !known->unpacked) {
+    if (!known || !known->unpacked || !keep_file(root, snapshot_path(layer.chain_id), lease.files_since())) {
       place_snapshot(snapshot, layer);
     }
     table.put(layer, codec::engine_name(options.compression));
@@ -234,7 +248,7 @@ struct Layers::State {
     ReadAhead ahead(plain);
     codec::TarReader tar(ahead);
     const UniqueFd upper = open_directory(snapshot.upper());
-    LowerView lower(lowers(layer.parent));
+    LowerView lower(lowers(layer.parent), mode);
     Extractor extractor(upper.get(), lower);
     std::uint64_t reported = 0;
     while (const auto entry = tar.next()) {
@@ -343,9 +357,14 @@ struct Layers::State {
   }
 };
 
-Layers::Layers(std::filesystem::path root, BlobStore& blobs, Database& database, RunDirectory& run)
-    : state_(std::make_unique<State>(std::move(root), blobs, database, run)) {}
+Layers::Layers(std::filesystem::path root, BlobStore& blobs, Database& database, RunDirectory& run, const Lease& lease,
+               SnapshotMode mode)
+    : state_(std::make_unique<State>(std::move(root), blobs, database, run, lease, mode)) {}
 Layers::~Layers() = default;
+
+SnapshotMode Layers::mode() const noexcept {
+  return state_->mode;
+}
 
 std::optional<Layer> Layers::find(const Digest& chain_id) const {
   return state_->table.find(chain_id);
@@ -384,7 +403,7 @@ Layer Layers::import_tar(const Digest& parent, codec::Source& tar, const CommitO
       const auto plain = codec::decompress(tar);
       codec::TarReader reader(*plain);
       const UniqueFd upper = open_directory(snapshot.upper());
-      LowerView lower(state_->lowers(parent));
+      LowerView lower(state_->lowers(parent), state_->mode);
       Extractor extractor(upper.get(), lower);
       while (const auto entry = reader.next()) {
         extractor.apply(*entry, reader);

@@ -1,6 +1,6 @@
 #pragma once
 // Layers: the tar blob of a step's changes, its index, and its unpacked form, the snapshot: a directory in overlayfs's
-// upper form (char 0:0 whiteouts, trusted.overlay.opaque). A snapshot is named by its layer's chain id, because how a
+// upper form or with marks as files (snapshot_mode.h). A snapshot is named by its layer's chain id, because how a
 // layer unpacks depends on what lies below. docs/engine.md, "Snapshots and layers". Thread-safe.
 #include <cstdint>
 #include <filesystem>
@@ -16,10 +16,12 @@
 #include "codec/digest.h"
 #include "oci/image.h"
 #include "store/blobs.h"
+#include "store/snapshot_mode.h"
 
 namespace dlc::store {
 
 class Database;
+class Lease;
 class RunDirectory;
 
 struct Layer {
@@ -74,8 +76,10 @@ struct IndexEntry {
 class Layers {
  public:
   /// All arguments outlive this.
-  Layers(std::filesystem::path root, BlobStore& blobs, Database& database, RunDirectory& run);
+  Layers(std::filesystem::path root, BlobStore& blobs, Database& database, RunDirectory& run, const Lease& lease,
+         SnapshotMode mode);
   ~Layers();
+  [[nodiscard]] SnapshotMode mode() const noexcept;
 
   [[nodiscard]] std::optional<Layer> find(const Digest& chain_id) const;
   /// The snapshot directories of a chain, topmost first, as overlayfs wants its lowerdirs. Error(not_found) where one

@@ -1,8 +1,12 @@
 #include "store/maintenance.h"
 
+#include <fcntl.h>
 #include <fts.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <limits>
@@ -11,8 +15,10 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "store/database.h"
+#include "store/host.h"
 #include "store/layer_index.h"
 #include "store/layer_table.h"
+#include "store/lease.h"
 #include "store/recovery.h"
 
 namespace dlc::store {
@@ -42,25 +48,31 @@ std::uint64_t disk_usage(const std::filesystem::path& path) {
   return bytes;
 }
 
-std::int64_t changed_at(const std::filesystem::path& path) {
-  struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0 ? status.st_ctim.tv_sec : 0;
+constexpr std::int64_t kNano = 1'000'000'000;
+
+std::int64_t changed_at(const struct stat& status) {
+  return status.st_ctim.tv_sec * kNano + status.st_ctim.tv_nsec;
 }
 
-// Moves a directory out of sight in one step, so that a crash leaves it whole or gone.
-void remove_snapshot(const std::filesystem::path& path, const std::filesystem::path& tmp) {
-  TemporaryDirectory grave(tmp, "gc-");
-  const auto target = grave.path() / "snapshot";
-  if (::rename(path.c_str(), target.c_str()) != 0) {
-    throw system_error("rename " + path.string());
+// Returns when what was written before the call is older than the clock of file systems says now.
+void wait_for_a_later_clock() {
+  const auto begin = file_clock();
+  while (file_clock() == begin) {
+    constexpr timespec kPause{0, 1'000'000};
+    ::nanosleep(&kPause, nullptr);
   }
 }
 
 }  // namespace
 
-Maintenance::Maintenance(std::filesystem::path store, BlobStore& blobs, Layers& layers, Records& records,
-                         Database& database)
-    : store_(std::move(store)), blobs_(blobs), layers_(layers), records_(records), database_(database) {}
+Maintenance::Maintenance(const Parts& parts)
+    : store_(parts.directory),
+      blobs_(parts.blobs),
+      layers_(parts.layers),
+      records_(parts.records),
+      database_(parts.database),
+      run_(parts.run),
+      lease_(parts.lease) {}
 
 std::vector<CheckFinding> Maintenance::check(bool contents) {
   std::vector<CheckFinding> findings;
@@ -155,7 +167,7 @@ void Maintenance::reach_manifest(const Digest& manifest, const std::string& imag
     return;
   }
   reachable.blobs.insert(manifest);
-  if (!blobs_.contains(manifest)) {
+  if (!blobs_.size(manifest)) {
     report("its manifest " + manifest.str() + " is missing");
     return;
   }
@@ -168,7 +180,7 @@ void Maintenance::reach_manifest(const Digest& manifest, const std::string& imag
     }
     if (!parsed) {
       for (const auto& child : oci::parse_index(text).manifests) {
-        if (blobs_.contains(child.digest) || findings == nullptr) {  // other platforms need not be here
+        if (blobs_.size(child.digest) || findings == nullptr) {  // other platforms need not be here
           reach_manifest(child.digest, image, reachable, findings, depth + 1);
         }
       }
@@ -184,7 +196,7 @@ void Maintenance::reach_manifest(const Digest& manifest, const std::string& imag
       chain = oci::chain_id(chain, config.diff_ids[i]);
       reachable.chains.insert(chain);
       reachable.diffs.insert(config.diff_ids[i]);
-      const bool blob_here = i < parsed->layers.size() && blobs_.contains(parsed->layers[i].digest);
+      const bool blob_here = i < parsed->layers.size() && blobs_.size(parsed->layers[i].digest).has_value();
       const auto layer = layers_.find(chain);
       if (!blob_here && !(layer && layer->unpacked)) {
         report("its layer " + config.diff_ids[i].str() + " is missing");
@@ -212,10 +224,18 @@ void Maintenance::reach_chain(const Digest& chain, Reachable& reachable) {
   }
 }
 
-Maintenance::Reachable Maintenance::reach(std::int64_t young_since) {
+Maintenance::Reachable Maintenance::reach(const Young& young) {
   Reachable images;
   for (const auto& image : records_.images()) {
     reach_manifest(image.manifest, image.name, images, nullptr);
+  }
+  std::vector<Digest> pinned;
+  for (const auto& run : young.runs) {
+    database_.query("SELECT manifest FROM pins WHERE run=?", {run},
+                    [&](const auto& row) { pinned.push_back(row.digest(0)); });
+  }
+  for (const auto& manifest : pinned) {
+    reach_manifest(manifest, "", images, nullptr);
   }
   Reachable all;
   all.blobs = images.blobs;
@@ -224,9 +244,9 @@ Maintenance::Reachable Maintenance::reach(std::int64_t young_since) {
     reach_chain(chain, all);
   }
   std::vector<Digest> results;
-  database_.query("SELECT DISTINCT result FROM steps WHERE used>=?", {young_since},
+  database_.query("SELECT DISTINCT result FROM steps WHERE used>=?", {young.rows},
                   [&](const auto& row) { results.push_back(row.digest(0)); });
-  database_.query("SELECT chain_id FROM layers WHERE created>=?", {young_since},
+  database_.query("SELECT chain_id FROM layers WHERE created>=?", {young.rows},
                   [&](const auto& row) { results.push_back(row.digest(0)); });
   for (const auto& result : results) {
     reach_chain(result, all);
@@ -234,79 +254,132 @@ Maintenance::Reachable Maintenance::reach(std::int64_t young_since) {
   return all;
 }
 
-void Maintenance::sweep_files(const Reachable& reachable, std::int64_t young_since, bool dry_run, GcResult& result) {
-  std::vector<Digest> blobs;
-  blobs_.for_each([&](const Digest& digest, std::uint64_t size) {
-    if (!reachable.blobs.contains(digest) && changed_at(blobs_.path_of(digest)) < young_since) {
-      blobs.push_back(digest);
-      result.bytes += size;
-      ++result.blobs;
-    }
-  });
-  std::vector<std::filesystem::path> snapshots;
-  for (const auto& entry : std::filesystem::directory_iterator(store_ / "snapshots")) {
-    const auto chain = Digest::from_hex(entry.path().filename().string());
-    if (!chain || !reachable.chains.contains(*chain)) {
-      snapshots.push_back(entry.path());
-      result.bytes += disk_usage(entry.path());
-      ++result.snapshots;
-    }
+Maintenance::Young Maintenance::young_since(std::int64_t keep_seconds, bool dry_run) {
+  const std::int64_t now = std::time(nullptr);
+  Young young{.rows = now - keep_seconds, .files = (now - keep_seconds) * kNano, .runs = {}};
+  if (keep_seconds == 0) {
+    // Nothing is too young, whatever the clocks say of each other. But a run that begins after this transaction takes
+    // what is left of the rows, and files that have a time as young as its own: the clock of files tells the order.
+    constexpr auto kEver = std::numeric_limits<std::int64_t>::max();
+    young.rows = kEver;
+    young.files = dry_run ? kEver : file_clock();
   }
-  std::vector<std::filesystem::path> indexes;
-  for (const auto& entry : std::filesystem::directory_iterator(store_ / "index")) {
-    const auto diff = Digest::from_hex(entry.path().filename().string());
-    if (!diff || !reachable.diffs.contains(*diff)) {
-      indexes.push_back(entry.path());
-      result.bytes += disk_usage(entry.path());
-    }
+  for (auto& live : live_runs(store_, database_, lease_.run(), !dry_run)) {
+    young.rows = std::min(young.rows, live.since);
+    young.files = std::min(young.files, live.since * kNano);
+    young.runs.push_back(std::move(live.run));
   }
-  if (dry_run) {
-    return;
-  }
-  for (const auto& digest : blobs) {
-    blobs_.remove(digest);
-  }
-  for (const auto& snapshot : snapshots) {
-    remove_snapshot(snapshot, store_ / "tmp");
-  }
-  for (const auto& index : indexes) {
-    remove_tree(index);
-  }
-  for (const auto& entry : std::filesystem::directory_iterator(store_ / "locks" / "steps")) {
-    remove_tree(entry.path());  // left by processes that were killed
-  }
+  return young;
 }
 
-void Maintenance::sweep_rows(std::int64_t young_since) {
-  const auto reachable = reach(young_since);
+void Maintenance::sweep_rows(const Reachable& reachable, const Young& young) {
   std::vector<Digest> gone;
   database_.query("SELECT chain_id FROM layers", {}, [&](const auto& row) {
     if (!reachable.chains.contains(row.digest(0))) {
       gone.push_back(row.digest(0));
     }
   });
-  database_.transaction([&] {
-    database_.run("DELETE FROM steps WHERE used<?", {young_since});
-    for (const auto& chain : gone) {
-      database_.run("DELETE FROM layers WHERE chain_id=?", {chain});
+  database_.run("DELETE FROM steps WHERE used<?", {young.rows});
+  for (const auto& chain : gone) {
+    database_.run("DELETE FROM layers WHERE chain_id=?", {chain});
+  }
+  database_.run("DELETE FROM layer_blobs WHERE diff_id NOT IN (SELECT diff_id FROM layers)");
+  database_.run("DELETE FROM last_steps WHERE key NOT IN (SELECT key FROM steps)");
+  database_.run("DELETE FROM file_digests WHERE seen<?", {std::time(nullptr) - kKeepFileDigestsSeconds});
+}
+
+bool Maintenance::remove(const std::filesystem::path& file, const Young& young) {
+  struct stat status{};
+  std::optional<TemporaryDirectory> grave;
+  const UniqueFd lock = lock_sweep(store_, Sweep::removing);
+  if (::lstat(file.c_str(), &status) != 0 || changed_at(status) >= young.files) {
+    return false;
+  }
+  if (!S_ISDIR(status.st_mode)) {
+    return ::unlink(file.c_str()) == 0;
+  }
+  // Out of sight in one step, so that a crash leaves it whole or gone; the rest needs no lock.
+  grave.emplace(TemporaryDirectory::adopt(run_.make_directory("gc-")));
+  if (::rename(file.c_str(), (grave->path() / "snapshot").c_str()) != 0) {
+    throw system_error("rename " + file.string());
+  }
+  return true;
+}
+
+void Maintenance::sweep_files(const Reachable& reachable, const Young& young, bool dry_run, GcResult& result) {
+  const auto is_old = [&](const std::filesystem::path& file) {
+    struct stat status{};
+    return ::lstat(file.c_str(), &status) == 0 && changed_at(status) < young.files;
+  };
+  std::vector<std::pair<Digest, std::uint64_t>> blobs;
+  blobs_.for_each([&](const Digest& digest, std::uint64_t size) {
+    if (!reachable.blobs.contains(digest) && is_old(blobs_.path_of(digest))) {
+      blobs.emplace_back(digest, size);
     }
-    database_.run("DELETE FROM layer_blobs WHERE diff_id NOT IN (SELECT diff_id FROM layers)");
-    database_.run("DELETE FROM last_steps WHERE key NOT IN (SELECT key FROM steps)");
-    database_.run("DELETE FROM file_digests WHERE seen<?", {std::time(nullptr) - kKeepFileDigestsSeconds});
   });
+  for (const auto& [digest, size] : blobs) {
+    if (dry_run || remove(blobs_.path_of(digest), young)) {
+      result.bytes += size;
+      ++result.blobs;
+    }
+  }
+  const auto sweep = [&](const char* folder, const std::unordered_set<Digest>& wanted) {
+    std::uint64_t count = 0;
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(store_ / folder)) {
+      const auto name = Digest::from_hex(entry.path().filename().string());
+      if ((!name || !wanted.contains(*name)) && is_old(entry.path())) {
+        files.push_back(entry.path());
+      }
+    }
+    for (const auto& file : files) {
+      const auto bytes = disk_usage(file);
+      if (dry_run || remove(file, young)) {
+        result.bytes += bytes;
+        ++count;
+      }
+    }
+    return count;
+  };
+  result.snapshots += sweep("snapshots", reachable.chains);
+  static_cast<void>(sweep("index", reachable.diffs));
+}
+
+/// Files of processes that were killed; a lock that somebody holds stays.
+void Maintenance::sweep_step_locks() {
+  for (const auto& entry : std::filesystem::directory_iterator(store_ / "locks" / "steps")) {
+    const UniqueFd fd(::open(entry.path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+      ::unlink(entry.path().c_str());  // a waiter sees that the file lost its name, and tries again
+    }
+  }
 }
 
 GcResult Maintenance::gc(std::int64_t keep_seconds, bool dry_run) {
-  // Nothing is too young for 0 seconds, whatever the clocks of the file system and of this process say of each other.
-  const std::int64_t young_since =
-      keep_seconds == 0 ? std::numeric_limits<std::int64_t>::max() : std::time(nullptr) - keep_seconds;
-  const auto reachable = reach(young_since);
   GcResult result;
-  // Rows first: after a crash in between, files without a row are left over, never rows without their files.
-  if (!dry_run) {
-    sweep_rows(young_since);
+  if (dry_run) {
+    const auto young = young_since(keep_seconds, true);
+    sweep_files(reach(young), young, true, result);
+    return result;
   }
-  sweep_files(reachable, young_since, dry_run, result);
+  const UniqueFd turn = open_file((store_ / "locks" / "gc.lock").string(), O_RDWR | O_CREAT, 0600);
+  while (::flock(turn.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) {
+      throw system_error("lock " + store_.string());
+    }
+  }
+  wait_for_a_later_clock();
+  Reachable reachable;
+  Young young;
+  // One transaction: a run that found a row before it has marked it, one that looks after it finds none. Rows first:
+  // after a crash in between, files without a row are left over, never rows without their files.
+  database_.transaction([&] {
+    young = young_since(keep_seconds, false);
+    reachable = reach(young);
+    sweep_rows(reachable, young);
+  });
+  sweep_files(reachable, young, false, result);
+  sweep_step_locks();
   return result;
 }
 

@@ -10,14 +10,25 @@
 
 namespace dlc::store {
 
+class Lease;
+class RunDirectory;
+
 class Maintenance {
  public:
-  /// All arguments outlive this.
-  Maintenance(std::filesystem::path store, BlobStore& blobs, Layers& layers, Records& records, Database& database);
+  /// All of them outlive this.
+  struct Parts {
+    std::filesystem::path directory;
+    BlobStore& blobs;
+    Layers& layers;
+    Records& records;
+    Database& database;
+    RunDirectory& run;
+    const Lease& lease;
+  };
+  explicit Maintenance(const Parts& parts);
 
   [[nodiscard]] std::vector<CheckFinding> check(bool contents);
   [[nodiscard]] Usage usage();
-  /// The caller holds the store's lock exclusively, unless `dry_run`.
   GcResult gc(std::int64_t keep_seconds, bool dry_run);
 
  private:
@@ -34,15 +45,27 @@ class Maintenance {
   void reach_manifest(const Digest& manifest, const std::string& image, Reachable& reachable,
                       std::vector<CheckFinding>* findings, int depth = 0);
   void reach_chain(const Digest& chain, Reachable& reachable);
-  Reachable reach(std::int64_t young_since);
-  void sweep_files(const Reachable& reachable, std::int64_t young_since, bool dry_run, GcResult& result);
-  void sweep_rows(std::int64_t young_since);
+  /// What is as young is kept: used within the time asked for, or since the oldest live run began.
+  struct Young {
+    std::int64_t rows = 0;          ///< seconds
+    std::int64_t files = 0;         ///< nanoseconds, by the clock of file systems
+    std::vector<std::string> runs;  ///< that are alive: what they pinned is kept
+  };
+  Reachable reach(const Young& young);
+  [[nodiscard]] Young young_since(std::int64_t keep_seconds, bool dry_run);
+  void sweep_rows(const Reachable& reachable, const Young& young);
+  void sweep_files(const Reachable& reachable, const Young& young, bool dry_run, GcResult& result);
+  /// Removes it unless it has become young meanwhile.
+  bool remove(const std::filesystem::path& file, const Young& young);
+  void sweep_step_locks();
 
   std::filesystem::path store_;
   BlobStore& blobs_;
   Layers& layers_;
   Records& records_;
   Database& database_;
+  RunDirectory& run_;
+  const Lease& lease_;
 };
 
 }  // namespace dlc::store

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "store/database.h"
 #include "store/host.h"
+#include "store/lease.h"
 #include "store/tags.h"
 
 namespace dlc::store {
@@ -24,7 +25,7 @@ std::int64_t signed_of(std::uint64_t value) {
 
 }  // namespace
 
-Records::Records(Database& database) : database_(database) {}
+Records::Records(Database& database, const Lease& lease) : database_(database), lease_(lease) {}
 
 std::optional<StepRecord> Records::find_step(const Digest& key) const {
   std::optional<StepRecord> found;
@@ -34,8 +35,9 @@ std::optional<StepRecord> Records::find_step(const Digest& key) const {
         found = StepRecord{key, row.digest(0), row.digest(1), static_cast<std::uint64_t>(row.integer(2)), row.text(3)};
         used = row.integer(4);
       });
-  if (found && now() - used > kTouchAfterSeconds) {
-    database_.run("UPDATE steps SET used=? WHERE key=?", {now(), key});
+  const bool touch = used < lease_.since() || now() - used > kTouchAfterSeconds;
+  if (found && touch && database_.run("UPDATE steps SET used=? WHERE key=?", {now(), key}) == 0) {
+    return std::nullopt;  // gc was there in between
   }
   return found;
 }
@@ -101,8 +103,14 @@ void Records::tag(std::string_view name, const Digest& manifest) {
   });
 }
 
+void Records::pin(const Digest& manifest) const {
+  database_.run("INSERT OR IGNORE INTO pins VALUES(?,?)", {lease_.run(), manifest});
+}
+
 std::optional<ImageRecord> Records::find_image(std::string_view name) const {
   std::optional<ImageRecord> found;
+  database_.run("INSERT OR IGNORE INTO pins SELECT ?, manifest FROM images WHERE name=?",
+                {lease_.run(), std::string(name)});
   database_.query("SELECT name, manifest, updated FROM images WHERE name=?", {std::string(name)},
                   [&](const auto& row) { found = ImageRecord{row.text(0), row.digest(1), row.integer(2)}; });
   return found;

@@ -14,6 +14,7 @@ namespace dlc::store {
 
 using codec::Digest;
 class Database;
+class Lease;
 
 struct StepRecord {
   Digest key;        ///< a definition key or a content key
@@ -38,8 +39,9 @@ struct FileStamp {
 
 class Records {
  public:
-  explicit Records(Database& database);
+  Records(Database& database, const Lease& lease);
 
+  /// A step that is found stays, with its result, while this run lives, whatever gc does.
   [[nodiscard]] std::optional<StepRecord> find_step(const Digest& key) const;
   [[nodiscard]] bool knows_operation(const Digest& operation) const;
   void put_step(const StepRecord& definition, const StepRecord& content);
@@ -52,7 +54,10 @@ class Records {
 
   /// Names an image; durable on return (blobs and snapshots synced first).
   void tag(std::string_view name, const Digest& manifest);
+  /// An image that is found stays while this run lives, even if its name is taken away.
   [[nodiscard]] std::optional<ImageRecord> find_image(std::string_view name) const;
+  /// What this manifest names, here or still to come, stays while this run lives.
+  void pin(const Digest& manifest) const;
   [[nodiscard]] std::vector<ImageRecord> images() const;
   bool untag(std::string_view name);
 
@@ -65,6 +70,7 @@ class Records {
 
  private:
   Database& database_;
+  const Lease& lease_;
 };
 
 }  // namespace dlc::store

@@ -13,20 +13,19 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/user_namespace.h"
 #include "store/database.h"
 #include "store/host.h"
+#include "store/lease.h"
 #include "store/maintenance.h"
 #include "store/recovery.h"
 
 namespace dlc::store {
 
 namespace {
-
-constexpr int kFormat = 1;
 
 void make_directory(const std::filesystem::path& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -67,26 +66,6 @@ void refuse_network_file_system(const std::filesystem::path& path) {
       throw Error(ErrorKind::unsupported, path.string() + " is on a network file system (" + kind.name + ")")
           .hint("choose a directory on a local disk with --store or DLC_STORE");
     }
-  }
-}
-
-void check_format(const std::filesystem::path& directory) {
-  const auto path = directory / "format";
-  if (::access(path.c_str(), F_OK) != 0) {
-    const nlohmann::json json{
-        {"format", kFormat}, {"overlay", ::geteuid() == 0 ? "trusted" : "user"}, {"creator", "dlc"}};
-    write_file_atomically(path, json.dump() + "\n", Durability::durable, 0600);
-    return;
-  }
-  const auto json = nlohmann::json::parse(read_file(path, 1 << 16), nullptr, false);
-  const auto format = json.is_object() ? json.find("format") : json.end();
-  if (!json.is_object() || format == json.end() || !format->is_number_integer()) {
-    throw Error(ErrorKind::corrupt, path.string() + " is damaged").hint("choose another --store");
-  }
-  if (format->get<int>() > kFormat) {
-    throw Error(ErrorKind::unsupported, directory.string() + " has store format " + std::to_string(format->get<int>()) +
-                                            "; this dlc knows up to " + std::to_string(kFormat))
-        .hint("use the newer dlc that made this store, or another --store");
   }
 }
 
@@ -144,6 +123,7 @@ struct Store::State {
   UniqueFd shared;  // locks/store.lock, for as long as the store is open
   std::unique_ptr<RunDirectory> run;
   std::unique_ptr<Database> database;
+  std::unique_ptr<Lease> lease;
   std::unique_ptr<BlobStore> blobs;
   std::unique_ptr<Layers> layers;
   std::unique_ptr<Records> records;
@@ -152,7 +132,7 @@ struct Store::State {
 Store::Store() : state_(std::make_unique<State>()) {}
 Store::~Store() = default;
 
-std::unique_ptr<Store> Store::open(const std::filesystem::path& directory) {
+std::unique_ptr<Store> Store::open(const std::filesystem::path& directory, const ModeChooser& choose) {
   return with_space_hint([&] {
     const auto path = std::filesystem::absolute(directory).lexically_normal();
     make_store_directory(path);
@@ -163,7 +143,7 @@ std::unique_ptr<Store> Store::open(const std::filesystem::path& directory) {
         make_directory(path / name);
       }
     }
-    check_format(path);
+    const auto mode = open_format(path, choose);
     std::unique_ptr<Store> store(new Store());
     State& state = *store->state_;
     state.directory = path;
@@ -171,8 +151,10 @@ std::unique_ptr<Store> Store::open(const std::filesystem::path& directory) {
     state.run = std::make_unique<RunDirectory>(path);
     state.blobs = std::make_unique<BlobStore>(path, *state.run);
     state.database = open_database(path, *state.blobs);
-    state.layers = std::make_unique<Layers>(path, *state.blobs, *state.database, *state.run);
-    state.records = std::make_unique<Records>(*state.database);
+    state.lease = std::make_unique<Lease>(path, *state.database);
+    state.blobs->rely_on(*state.lease);
+    state.layers = std::make_unique<Layers>(path, *state.blobs, *state.database, *state.run, *state.lease, mode);
+    state.records = std::make_unique<Records>(*state.database, *state.lease);
     state.run->reap();
     return store;
   });
@@ -186,7 +168,7 @@ std::filesystem::path Store::default_directory() {
   if (const auto chosen = variable("DLC_STORE"); !chosen.empty()) {
     return chosen;
   }
-  if (::geteuid() == 0) {
+  if (!is_ordinary_user()) {
     return "/var/lib/dlc";
   }
   if (const auto data = variable("XDG_DATA_HOME"); data.is_absolute()) {
@@ -246,40 +228,27 @@ StepLock Store::lock_step(const Digest& key, const std::function<void(const std:
   }
 }
 
+struct Store::Upkeep : Maintenance {
+  explicit Upkeep(State& state)
+      : Maintenance({.directory = state.directory,
+                     .blobs = *state.blobs,
+                     .layers = *state.layers,
+                     .records = *state.records,
+                     .database = *state.database,
+                     .run = *state.run,
+                     .lease = *state.lease}) {}
+};
+
 std::vector<CheckFinding> Store::check(bool contents) {
-  return Maintenance(state_->directory, *state_->blobs, *state_->layers, *state_->records, *state_->database)
-      .check(contents);
+  return Upkeep(*state_).check(contents);
 }
 
 Usage Store::usage() {
-  return Maintenance(state_->directory, *state_->blobs, *state_->layers, *state_->records, *state_->database).usage();
+  return Upkeep(*state_).usage();
 }
 
 GcResult Store::gc(std::int64_t keep_seconds, bool dry_run) {
-  Maintenance maintenance(state_->directory, *state_->blobs, *state_->layers, *state_->records, *state_->database);
-  if (dry_run) {
-    return maintenance.gc(keep_seconds, true);
-  }
-  // Converting our shared lock is not atomic, which is fine: we hold nothing that another sweep could take away.
-  if (::flock(state_->shared.get(), LOCK_EX | LOCK_NB) != 0) {
-    const int reason = errno;
-    while (::flock(state_->shared.get(), LOCK_SH) != 0 && errno == EINTR) {
-    }
-    if (reason != EWOULDBLOCK) {
-      throw system_error("lock the store", reason);
-    }
-    throw Error(ErrorKind::failed, "the store " + state_->directory.string() + " is in use by another process")
-        .hint("run it again when no other dlc is running")
-        .retryable();
-  }
-  struct BackToShared {
-    int fd;
-    ~BackToShared() {
-      while (::flock(fd, LOCK_SH) != 0 && errno == EINTR) {
-      }
-    }
-  } back{state_->shared.get()};
-  return maintenance.gc(keep_seconds, false);
+  return Upkeep(*state_).gc(keep_seconds, dry_run);
 }
 
 }  // namespace dlc::store

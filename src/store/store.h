@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "store/blobs.h"
+#include "store/format.h"
 #include "store/layers.h"
 #include "store/records.h"
 
@@ -48,7 +49,9 @@ class Store {
  public:
   /// `directory` is created (0700) where missing. Errors: denied, exhausted, unsupported (newer format, network file
   /// system), each with a hint.
-  [[nodiscard]] static std::unique_ptr<Store> open(const std::filesystem::path& directory);
+  /// `choose` decides how the snapshots of a store are stacked that is not there yet.
+  [[nodiscard]] static std::unique_ptr<Store> open(const std::filesystem::path& directory,
+                                                   const ModeChooser& choose = native_snapshot_mode);
   /// --store over DLC_STORE over configuration over /var/lib/dlc (root) or $XDG_DATA_HOME/dlc.
   [[nodiscard]] static std::filesystem::path default_directory();
   ~Store();
@@ -67,13 +70,14 @@ class Store {
 
   [[nodiscard]] std::vector<CheckFinding> check(bool contents);
   [[nodiscard]] Usage usage();
-  /// Removes what no tag, no step used within the last `keep_seconds` and nothing written within them needs. While
-  /// another process has the store open only a dry run is possible: Error(failed), retryable, that names it.
+  /// Removes what no tag, no step used within the last `keep_seconds` and nothing written within them needs, nor any
+  /// other process that has the store open. Two of them take turns.
   GcResult gc(std::int64_t keep_seconds, bool dry_run);
 
  private:
   Store();
   struct State;
+  struct Upkeep;
   std::unique_ptr<State> state_;
 };
 

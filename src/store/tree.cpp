@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <set>
 
@@ -21,6 +22,10 @@ namespace {
 
 constexpr std::string_view kTrusted = "trusted.overlay.";
 constexpr std::string_view kUser = "user.overlay.";
+constexpr std::string_view kOurs = "user.dlc.";
+constexpr const char* kDevice = "user.dlc.device";
+constexpr std::string_view kWhiteout = ".wh.";
+constexpr std::string_view kOpaque = ".wh..wh..opq";
 
 // The *xattr calls have no *at form for symbolic links and special files; the final component is not followed.
 std::string proc_path(int root, const std::string& path) {
@@ -59,6 +64,29 @@ std::string normalised_capability(std::string value) {
     value[3] = 2;
   }
   return value;
+}
+
+// "c 1 3": the device that an empty file stands for.
+std::string device_text(mode_t type, dev_t device) {
+  return std::string(S_ISCHR(type) ? "c " : "b ") + std::to_string(major(device)) + " " + std::to_string(minor(device));
+}
+
+std::string whiteout_path(const std::string& path) {
+  return join(parent_of(path), std::string(kWhiteout).append(name_of(path)));
+}
+
+// A device 0:0, or the newer form.
+bool is_native_whiteout(const std::string& file, const struct stat& status) {
+  if (S_ISCHR(status.st_mode)) {
+    return status.st_rdev == makedev(0, 0);
+  }
+  return S_ISREG(status.st_mode) && status.st_size == 0 &&
+         (get_xattr(file, "trusted.overlay.whiteout") || get_xattr(file, "user.overlay.whiteout"));
+}
+
+void make_mark_file(int root, const std::string& path) {
+  UniqueFd mark = open_beneath(root, path, O_WRONLY | O_CREAT, 0600);
+  mark.close(shown(path));
 }
 
 }  // namespace
@@ -154,8 +182,8 @@ void unlink_at(int root, const std::string& path, bool directory) {
   }
 }
 
-bool is_overlay_xattr(std::string_view name) {
-  return name.starts_with(kTrusted) || name.starts_with(kUser);
+bool is_private_xattr(std::string_view name) {
+  return name.starts_with(kTrusted) || name.starts_with(kUser) || name.starts_with(kOurs);
 }
 
 Xattrs xattrs_at(int root, const std::string& path) {
@@ -179,7 +207,7 @@ Xattrs xattrs_at(int root, const std::string& path) {
   for (std::size_t begin = 0; begin < names.size();) {
     const std::string name(names.c_str() + begin);
     begin += name.size() + 1;
-    if (is_overlay_xattr(name) || name == "security.selinux") {
+    if (is_private_xattr(name) || name == "security.selinux") {
       continue;
     }
     if (auto value = get_xattr(file, name)) {
@@ -197,7 +225,13 @@ void set_xattr_at(int root, const std::string& path, const std::string& name, st
 
 void set_metadata_at(int root, const std::string& path, const struct stat& status, const Xattrs& xattrs) {
   if (::fchownat(root, at(path), status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
-    throw system_error("set the owner of " + shown(path));
+    const int failed = errno;
+    Error error = system_error("set the owner of " + shown(path), failed);
+    if (failed == EINVAL) {  // an id that this user namespace has not
+      error.hint("its owner is " + std::to_string(status.st_uid) + ":" + std::to_string(status.st_gid) +
+                 ", and the subordinate ids of /etc/subuid and /etc/subgid end before; 65536 are usual");
+    }
+    throw Error(error);
   }
   if (!S_ISLNK(status.st_mode) && ::fchmodat(root, at(path), status.st_mode & 07777, 0) != 0) {
     throw system_error("set the mode of " + shown(path));
@@ -207,33 +241,97 @@ void set_metadata_at(int root, const std::string& path, const struct stat& statu
   }
 }
 
-bool is_whiteout_at(int root, const std::string& path, const struct stat& status) {
-  if (S_ISCHR(status.st_mode)) {
-    return status.st_rdev == makedev(0, 0);
+void make_device_at(int root, const std::string& path, mode_t type, dev_t device) {
+  if (::mknodat(root, path.c_str(), type | 0600, device) == 0) {
+    return;
   }
-  if (!S_ISREG(status.st_mode) || status.st_size != 0) {
-    return false;
+  const int failed = errno;
+  if (failed != EPERM || !(S_ISCHR(type) || S_ISBLK(type))) {
+    throw system_error("create " + shown(path), failed);
   }
-  const std::string file = proc_path(root, path);
-  return get_xattr(file, "trusted.overlay.whiteout") || get_xattr(file, "user.overlay.whiteout");
+  UniqueFd file = open_beneath(root, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  file.close(shown(path));
+  set_xattr_at(root, path, kDevice, device_text(type, device));
 }
 
-void make_whiteout_at(int root, const std::string& path) {
-  if (::mknodat(root, path.c_str(), S_IFCHR, makedev(0, 0)) != 0) {
+void take_device(const std::string& file, struct stat& status) {
+  if (!S_ISREG(status.st_mode) || status.st_size != 0) {
+    return;
+  }
+  const auto text = get_xattr(file, kDevice);
+  unsigned device_major = 0;
+  unsigned device_minor = 0;
+  char type = 0;
+  if (text && std::sscanf(text->c_str(), "%c %u %u", &type, &device_major, &device_minor) == 3) {
+    status.st_mode = (status.st_mode & 07777U) | (type == 'c' ? S_IFCHR : S_IFBLK);
+    status.st_rdev = makedev(device_major, device_minor);
+  }
+}
+
+Look look_at(int root, const std::string& path, SnapshotMode mode) {
+  auto status = stat_at(root, path);
+  if (!status) {
+    const bool gone = marks_are_files(mode) && !path.empty() && stat_at(root, whiteout_path(path));
+    return {gone ? Look::Kind::whiteout : Look::Kind::nothing, {}};
+  }
+  const bool may_be_mark = S_ISCHR(status->st_mode) || (S_ISREG(status->st_mode) && status->st_size == 0);
+  if (may_be_mark) {
+    const std::string file = proc_path(root, path);
+    if (!marks_are_files(mode) && is_native_whiteout(file, *status)) {
+      return {Look::Kind::whiteout, {}};
+    }
+    if (mode != SnapshotMode::trusted) {
+      take_device(file, *status);
+    }
+  }
+  return {Look::Kind::entry, *status};
+}
+
+std::vector<std::string> list_names_at(int root, const std::string& directory, SnapshotMode mode) {
+  auto names = list_at(root, directory);
+  if (!marks_are_files(mode)) {
+    return names;
+  }
+  std::erase(names, kOpaque);
+  for (auto& name : names) {
+    if (name.starts_with(kWhiteout)) {
+      name.erase(0, kWhiteout.size());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+void make_whiteout_at(int root, const std::string& path, SnapshotMode mode) {
+  if (marks_are_files(mode)) {
+    make_mark_file(root, whiteout_path(path));
+  } else if (::mknodat(root, path.c_str(), S_IFCHR, makedev(0, 0)) != 0) {
     throw system_error("make a whiteout for " + shown(path));
   }
 }
 
-bool is_opaque_at(int root, const std::string& path) {
+void remove_whiteout_at(int root, const std::string& path, SnapshotMode mode) {
+  unlink_at(root, marks_are_files(mode) ? whiteout_path(path) : path, false);
+}
+
+bool is_opaque_at(int root, const std::string& path, SnapshotMode mode) {
+  if (marks_are_files(mode)) {
+    return stat_at(root, join(path, kOpaque)).has_value();
+  }
   const std::string file = proc_path(root, path);
   return get_xattr(file, "trusted.overlay.opaque") == "y" || get_xattr(file, "user.overlay.opaque") == "y";
 }
 
-void make_opaque_at(int root, const std::string& path) {
-  set_xattr_at(root, path, ::geteuid() == 0 ? "trusted.overlay.opaque" : "user.overlay.opaque", "y");
+void make_opaque_at(int root, const std::string& path, SnapshotMode mode) {
+  if (marks_are_files(mode)) {
+    make_mark_file(root, join(path, kOpaque));
+    return;
+  }
+  set_xattr_at(root, path, mode == SnapshotMode::trusted ? "trusted.overlay.opaque" : "user.overlay.opaque", "y");
 }
 
-LowerView::LowerView(const std::vector<std::filesystem::path>& directories) {
+LowerView::LowerView(const std::vector<std::filesystem::path>& directories, SnapshotMode mode) : mode_(mode) {
   for (const auto& directory : directories) {
     roots_.push_back(open_file(directory.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   }
@@ -247,7 +345,7 @@ const std::vector<std::size_t>& LowerView::contributors(const std::string& direc
   if (directory.empty()) {
     for (std::size_t i = 0; i < roots_.size(); ++i) {
       result.push_back(i);
-      if (is_opaque_at(roots_[i].get(), "")) {
+      if (is_opaque_at(roots_[i].get(), "", mode_)) {
         break;
       }
     }
@@ -255,15 +353,15 @@ const std::vector<std::size_t>& LowerView::contributors(const std::string& direc
     const auto above = contributors(parent_of(directory));  // a copy: the map may grow
     for (const std::size_t lower : above) {
       const int root = roots_[lower].get();
-      const auto status = stat_at(root, directory);
-      if (!status) {
+      const auto look = look_at(root, directory, mode_);
+      if (look.kind == Look::Kind::nothing) {
         continue;
       }
-      if (!S_ISDIR(status->st_mode)) {
+      if (look.kind == Look::Kind::whiteout || !S_ISDIR(look.status.st_mode)) {
         break;  // a file or whiteout here ends the merge
       }
       result.push_back(lower);
-      if (is_opaque_at(root, directory)) {
+      if (is_opaque_at(root, directory, mode_)) {
         break;
       }
     }
@@ -276,15 +374,13 @@ std::optional<LowerView::Found> LowerView::find(const std::string& path) {
     return roots_.empty() ? std::nullopt : std::optional<Found>({0, *stat_at(roots_.front().get(), "")});
   }
   for (const std::size_t lower : contributors(parent_of(path))) {
-    const int root = roots_[lower].get();
-    const auto status = stat_at(root, path);
-    if (!status) {
-      continue;
+    const auto look = look_at(roots_[lower].get(), path, mode_);
+    if (look.kind == Look::Kind::entry) {
+      return Found{lower, look.status};
     }
-    if (is_whiteout_at(root, path, *status)) {
+    if (look.kind == Look::Kind::whiteout) {
       return std::nullopt;
     }
-    return Found{lower, *status};
   }
   return std::nullopt;
 }
@@ -294,12 +390,11 @@ std::vector<std::string> LowerView::list(const std::string& directory) {
   std::set<std::string> hidden;
   for (const std::size_t lower : contributors(directory)) {
     const int root = roots_[lower].get();
-    for (auto& name : list_at(root, directory)) {
+    for (auto& name : list_names_at(root, directory, mode_)) {
       if (hidden.contains(name) || names.contains(name)) {
         continue;
       }
-      const auto path = join(directory, name);
-      if (is_whiteout_at(root, path, *stat_at(root, path))) {
+      if (look_at(root, join(directory, name), mode_).kind == Look::Kind::whiteout) {
         hidden.insert(std::move(name));
       } else {
         names.insert(std::move(name));

@@ -69,7 +69,14 @@ TEST(DoctorTest, Store) {
   EXPECT_EQ(changed([](StoreSpace& s) { s.inodes = 0, s.counts_inodes = false; }), Health::good);
   EXPECT_EQ(changed([](StoreSpace& s) { s.filesystem = "nfs"; }), Health::bad);
   EXPECT_EQ(changed([](StoreSpace& s) { s.filesystem = "overlay"; }), Health::warning);
+  EXPECT_EQ(changed([](StoreSpace& s) { s.copies = true; }), Health::warning);
   EXPECT_EQ(changed([](StoreSpace& s) { s.writable = false; }), Health::bad);
+}
+
+TEST(DoctorTest, AnOrdinaryUserIsToldWhatIsMissing) {
+  EXPECT_EQ(health_of(judge(Users{})), Health::good);
+  EXPECT_EQ(health_of(judge(Users{.root = false, .obstacle = "", .remedy = ""})), Health::good);
+  EXPECT_EQ(health_of(judge(Users{.root = false, .obstacle = "no ids", .remedy = "usermod"})), Health::bad);
 }
 
 TEST(DoctorTest, LooksAtTheStoreWithoutMakingIt) {

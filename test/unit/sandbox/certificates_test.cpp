@@ -37,12 +37,12 @@ class CertificatesTest : public SandboxTest {
   /// The step, done by hand on the merged tree.
   void step(const std::function<void(const fs::path&)>& body) {
     fs::create_directories(directory_.path() / "injected");
-    const OverlayMount image({lower()}, {}, {});
+    const OverlayMount image({.lowers = {lower()}, .upper = {}, .work = {}});
     const UniqueFd root = open_file(image.path().string(), O_PATH | O_DIRECTORY);
     const InjectedCertificates certificates(trust, root.get(), directory_.path() / "injected");
     variables = certificates.variables({"PIP_CERT=/mine"});
     {
-      const OverlayMount merged({certificates.directory(), lower()}, upper(), spec.work);
+      const OverlayMount merged({.lowers = {certificates.directory(), lower()}, .upper = upper(), .work = spec.work});
       body(merged.path());
     }
     certificates.remove_from(upper());

@@ -65,5 +65,78 @@ TEST_P(CgroupTest, WithoutLimitsNothingIsLeft) {
   EXPECT_THAT(groups(), IsEmpty());
 }
 
+/// A tree of plain files in the place of /sys/fs/cgroup: what is written where.
+class FakeCgroups : public ::testing::Test {
+ protected:
+  void file(const std::string& path, const std::string& text = {}) const {
+    fs::create_directories((root() / path).parent_path());
+    std::ofstream(root() / path) << text;
+  }
+  [[nodiscard]] std::string read(const std::string& path) const { return read_file(root() / path); }
+  [[nodiscard]] fs::path root() const { return directory_.path(); }
+
+  TemporaryDirectory directory_{"/tmp", "cgroups-"};
+};
+
+TEST_F(FakeCgroups, LimitsOfTheUnifiedHierarchy) {
+  Cgroup group(describe_cgroups(root(), true, false, "0::/somewhere/else\n"));
+  const auto place = group.name() + "/";
+  file("cgroup.subtree_control");
+  for (const char* name : {"memory.max", "memory.swap.max", "cpu.max", "cgroup.procs"}) {
+    file(place + name);
+  }
+  file(place + "memory.events", "low 0\noom 1\noom_kill 1\n");
+  file(place + "memory.peak", "4096\n");
+  EXPECT_TRUE(group.limit({.memory = 1U << 30, .cpus = 1.5}));
+  EXPECT_EQ(read("cgroup.subtree_control"), "+memory +cpu");
+  EXPECT_EQ(read(place + "memory.max"), "1073741824");
+  EXPECT_EQ(read(place + "cpu.max"), "150000 100000");
+  EXPECT_EQ(group.members().size(), 1U);
+  EXPECT_TRUE(group.out_of_memory());
+  EXPECT_EQ(group.peak_memory(), 4096U);
+}
+
+TEST_F(FakeCgroups, AControllerThatIsNotHandedDownIsNoLimit) {
+  Cgroup group(describe_cgroups(root(), true, false, ""));
+  file(group.name() + "/cgroup.procs");
+  EXPECT_FALSE(group.limit({.memory = 1U << 30, .cpus = 0}));
+}
+
+TEST_F(FakeCgroups, AUsersGroupsAreMadeBesideItsOwn) {
+  const auto host = describe_cgroups(root(), true, true,
+                                     "12:pids:/x\n0::/user.slice/user-7.slice/user@7.service/app.slice/run-1.scope\n");
+  EXPECT_EQ(host.parent, "/user.slice/user-7.slice/user@7.service/app.slice");
+  Cgroup group(host);
+  const auto place = host.parent.substr(1) + "/" + group.name() + "/";
+  file(place + "memory.max");
+  file(place + "cgroup.procs");
+  EXPECT_TRUE(group.limit({.memory = 4096, .cpus = 0}));
+  EXPECT_EQ(read(place + "memory.max"), "4096");
+  EXPECT_EQ(describe_cgroups(root(), true, true, "0::/\n").parent, "");
+  EXPECT_EQ(describe_cgroups(root(), true, false, "0::/a/b\n").parent, "");
+}
+
+TEST_F(FakeCgroups, LimitsOfTheOldHierarchies) {
+  Cgroup group(describe_cgroups(root(), false, false, "3:memory:/\n0::/\n"));
+  const auto memory = "memory/" + group.name() + "/";
+  const auto cpu = "cpu/" + group.name() + "/";
+  for (const auto& name : {memory + "memory.limit_in_bytes", memory + "cgroup.procs", cpu + "cpu.cfs_period_us",
+                           cpu + "cpu.cfs_quota_us", cpu + "cgroup.procs"}) {
+    file(name);
+  }
+  file(memory + "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+  EXPECT_TRUE(group.limit({.memory = 8192, .cpus = 0.25}));
+  EXPECT_EQ(read(memory + "memory.limit_in_bytes"), "8192");
+  EXPECT_EQ(read(cpu + "cpu.cfs_quota_us"), "25000");
+  EXPECT_EQ(group.members().size(), 2U);
+  EXPECT_FALSE(group.out_of_memory());
+}
+
+TEST_F(FakeCgroups, WithoutHierarchiesThereAreNoLimits) {
+  Cgroup group(describe_cgroups(root(), false, false, ""));
+  EXPECT_FALSE(group.limit({.memory = 8192, .cpus = 0}));
+  EXPECT_TRUE(group.members().empty());
+}
+
 }  // namespace
 }  // namespace dlc::sandbox

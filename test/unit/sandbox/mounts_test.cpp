@@ -192,7 +192,7 @@ TEST_F(MountsTest, OverlayOfManyLowersWithLongNames) {
     std::ofstream(lower / ("file" + std::to_string(i))) << i;
     lowers.push_back(lower);
   }
-  const OverlayMount mount(lowers, upper(), spec.work);
+  const OverlayMount mount({.lowers = lowers, .upper = upper(), .work = spec.work});
   EXPECT_EQ(read_file(mount.path() / "file0"), "0");
   EXPECT_EQ(read_file(mount.path() / "file149"), "149");
 }
@@ -200,7 +200,7 @@ TEST_F(MountsTest, OverlayOfManyLowersWithLongNames) {
 TEST_F(MountsTest, OverlayOfOneLowerIsReadOnly) {
   fs::path path;
   {
-    const OverlayMount mount({lower()}, {}, {});
+    const OverlayMount mount({.lowers = {lower()}, .upper = {}, .work = {}});
     path = mount.path();
     EXPECT_TRUE(fs::exists(path / "etc/passwd"));
     EXPECT_FALSE(std::ofstream(path / "new").is_open());
@@ -209,11 +209,11 @@ TEST_F(MountsTest, OverlayOfOneLowerIsReadOnly) {
 }
 
 TEST_F(MountsTest, UpperOnAnOverlayIsUnsupported) {
-  const OverlayMount mount({lower()}, upper(), spec.work);
+  const OverlayMount mount({.lowers = {lower()}, .upper = upper(), .work = spec.work});
   fs::create_directories(mount.path() / "u");
   fs::create_directories(mount.path() / "w");
   try {
-    const OverlayMount inner({lower()}, mount.path() / "u", mount.path() / "w");
+    const OverlayMount inner({.lowers = {lower()}, .upper = mount.path() / "u", .work = mount.path() / "w"});
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unsupported) << error.what();

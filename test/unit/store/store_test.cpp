@@ -305,19 +305,6 @@ TEST_F(StoreFile, gc_of_everything_takes_what_is_newer_than_now_too) {
   EXPECT_THAT(store().check(true), IsEmpty());
 }
 
-TEST_F(StoreFile, gc_waits_for_no_one_and_sweeps_under_no_one) {
-  const auto layer = step({}, "echo a > a");
-  const auto second = Store::open(store().directory());
-  try {
-    (void)store().gc(0, false);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_TRUE(error.is_retryable());
-  }
-  EXPECT_TRUE(store().blobs().contains(layer.blob));
-  EXPECT_EQ(second->gc(0, true).blobs, 1U);
-}
-
 TEST_F(StoreFile, processes_commit_the_same_and_different_layers_at_once) {
   std::vector<pid_t> pids;
   for (int worker = 0; worker < 4; ++worker) {

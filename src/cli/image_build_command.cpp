@@ -93,15 +93,20 @@ class ImageBuild {
       static_cast<void>(lower_file(file, request_.lower, diagnostics_));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::network && error.kind() != ErrorKind::not_found) {
-        print_out(diagnostics_.all().empty() ? "" : render_check(diagnostics_, file));
+        print_out(diagnostics_.all().empty() ? "" : check_result(file));
         throw;
       }  // a base that cannot be had leaves only the rules that need it unchecked
     }
-    print_out(render_check(diagnostics_, file));
+    print_out(check_result(file));
     return diagnostics_.all().empty() ? 0 : 1;
   }
 
  private:
+  [[nodiscard]] std::string check_result(const dockerfile::Dockerfile& file) const {
+    return request_.call_json ? check_json(diagnostics_, request_.dockerfile_name, request_.dockerfile)
+                              : render_check(diagnostics_, file);
+  }
+
   /// One target for each platform.
   void lower() {
     const auto file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);

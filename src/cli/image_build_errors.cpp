@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/json_text.h"
+#include "codec/base64.h"
 #include "dockerfile/text.h"
 
 namespace dlc::cli {
@@ -105,7 +109,7 @@ std::string render_warnings(const Diagnostics& diagnostics) {
 
 namespace {
 
-/// "JSONArgsRecommended": "json-args-recommended", as the rule's page is called.
+/// "JSONArgsRecommended": ".../json-args-recommended/".
 std::string page_of(std::string_view rule) {
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
   std::string page;
@@ -115,7 +119,7 @@ std::string page_of(std::string_view rule) {
     page += starts_word ? "-" : "";
     page += dockerfile::lower(rule.substr(i, 1));
   }
-  return page;
+  return "https://docs.docker.com/go/dockerfile/rule/" + page + "/";
 }
 
 }  // namespace
@@ -123,8 +127,7 @@ std::string page_of(std::string_view rule) {
 std::string render_check(const Diagnostics& diagnostics, const dockerfile::Dockerfile& file) {
   std::string text;
   for (const auto& finding : diagnostics.all()) {
-    text += fmt::format("WARNING: {} - https://docs.docker.com/go/dockerfile/rule/{}/\n{}\n", finding.rule,
-                        page_of(finding.rule), finding.message);
+    text += fmt::format("WARNING: {} - {}\n{}\n", finding.rule, page_of(finding.rule), finding.message);
     if (finding.where.line > 0) {
       text += fmt::format("{}:{}\n{}\n", finding.where.file, finding.where.line,
                           dockerfile::excerpt(file, {finding.where.line, finding.where.line}));
@@ -137,6 +140,24 @@ std::string render_check(const Diagnostics& diagnostics, const dockerfile::Docke
   }
   return text + (number == 1 ? "Check complete, 1 warning has been found!\n"
                              : fmt::format("Check complete, {} warnings have been found!\n", number));
+}
+
+std::string check_json(const Diagnostics& diagnostics, const std::string& name, const std::string& text) {
+  using Json = nlohmann::ordered_json;
+  Json warnings = Json::array();
+  for (const auto& finding : diagnostics.all()) {
+    Json location = Json::object();
+    if (finding.where.line > 0) {
+      const Json line{{"line", finding.where.line}};
+      location["ranges"] = Json::array({{{"start", line}, {"end", line}}});
+    }
+    warnings.push_back({{"ruleName", finding.rule},
+                        {"url", page_of(finding.rule)},
+                        {"detail", finding.message},
+                        {"location", std::move(location)}});
+  }
+  const Json source{{"fileName", name}, {"language", "Dockerfile"}, {"data", codec::base64_encode(text)}};
+  return json_text({{"warnings", std::move(warnings)}, {"sources", Json::array({source})}});
 }
 
 }  // namespace dlc::cli

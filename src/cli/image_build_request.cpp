@@ -192,20 +192,24 @@ void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
     }
     request.solve.secrets[id] = std::move(secret);
   }
+}
+
+/// "default", "ID=SOCKET", "ID=KEY,KEY".
+void read_agents(const GivenArguments& given, ImageBuildRequest& request) {
   for (const auto& text : given.all("ssh")) {
     const auto equals = text.find('=');
     const auto id = text.substr(0, equals);
-    const auto socket =
-        equals == std::string::npos ? environment("SSH_AUTH_SOCK") : std::optional(text.substr(equals + 1));
-    if (!socket || socket->empty()) {
+    const auto value = equals == std::string::npos ? environment("SSH_AUTH_SOCK") : text.substr(equals + 1);
+    if (!value || value->empty()) {
       throw usage("--ssh " + text + ": no agent: SSH_AUTH_SOCK is not set")
-          .hint("start one: eval $(ssh-agent); ssh-add");
+          .hint("start one (eval $(ssh-agent); ssh-add), or name a key: --ssh " + id + "=FILE");
     }
-    if (!fs::is_socket(*socket)) {
-      throw Error(ErrorKind::unsupported, "--ssh " + text + ": not the socket of an agent; key files are not taken")
-          .hint("add the key to an agent: ssh-add " + *socket);
+    if (fs::is_socket(*value)) {
+      request.solve.ssh[id] = *value;
+    } else {
+      request.agents.push_back(std::make_unique<SshAgent>(build::split_csv(*value)));
+      request.solve.ssh[id] = request.agents.back()->socket();
     }
-    request.solve.ssh[id] = *socket;
   }
 }
 
@@ -362,6 +366,7 @@ ImageBuildRequest make_request(const GivenArguments& given) {
   read_limits(given, request.lower);
   read_network(given, request);
   read_secrets(given, request);
+  read_agents(given, request);
   read_outputs(given, request);
   read_platforms(given, request);
   read_caches(given, request);

@@ -1,6 +1,7 @@
 #pragma once
 // What an `dlc image build` command line asks for, checked and with its files found.
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "cli/failure_shell.h"
 #include "cli/image_build_options.h"
 #include "cli/progress.h"
+#include "cli/ssh_agent.h"
 
 namespace dlc::cli {
 
@@ -38,6 +40,7 @@ struct ImageBuildRequest {
   ProgressMode progress = ProgressMode::automatic;
   bool quiet = false;
   std::vector<std::string> secret_values;             ///< to be masked in all output
+  std::vector<std::unique_ptr<SshAgent>> agents;      ///< that hold the keys of --ssh
   std::optional<TemporaryDirectory> fetched_context;  ///< of a context that came as a stream or from git
 };
 

@@ -1,4 +1,5 @@
 """The small things that a user of docker build tries."""
+import base64
 import json
 import re
 
@@ -54,6 +55,13 @@ def check_lint(t):
         contains(done.out, "Dockerfile:4\n--------------------\n")
         contains(done.out, "   4 | >>> CMD echo hi\n")
         expect(re.search(r"Check complete, [0-9]+ warnings have been found!\n$", done.out), done.out)
+    document = json.loads(t.build("--call=check,format=json", bad, status=1).out)
+    found = {warning["ruleName"]: warning for warning in document["warnings"]}
+    equal(found["JSONArgsRecommended"]["location"], {"ranges": [{"start": {"line": 4}, "end": {"line": 4}}]})
+    equal(found["JSONArgsRecommended"]["url"], "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/")
+    contains(found["MaintainerDeprecated"]["detail"], "deprecated")
+    equal(base64.b64decode(document["sources"][0]["data"]), (bad / "Dockerfile").read_bytes())
+    equal(json.loads(t.build("--call=check,format=json", good).out)["warnings"], [])
     one = t.context("FROM scratch\nMAINTAINER me\n", name="one")
     contains(t.build("--check", one, status=1).out, "Check complete, 1 warning has been found!\n")
     contains(t.build(one).err, " 1 warning found")

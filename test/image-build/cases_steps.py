@@ -115,8 +115,28 @@ def check_agent(t):
     contains(done.err, "unset ssh forward key default")
     done = t.build("--ssh", "default", context, status=1)
     contains(done.err, "SSH_AUTH_SOCK is not set")
-    done = t.build("--ssh", f"default={agent.key}", context, status=1)
-    contains(done.err, "ssh-add")
+
+
+def check_agent_of_keys(t):
+    """--ssh ID=KEY: an agent of the build's own, gone with it."""
+    agent = Agent(t)
+    t.fresh_store()
+    context = t.context("FROM BASE\nCOPY root /\nRUN --mount=type=ssh ssh-add -L >/keys; ls /run/buildkit\n")
+    program_with_libraries(t, "ssh-add", context)
+    other = t.home / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "other", "-f", str(other)], check=True)
+    other.chmod(0o644)  # as Docker, which does not mind
+    t.build("-t", "keys:1", "--ssh", f"default={agent.key},{other}", context)
+    keys = t.run_image("keys:1", "cat", "/keys")
+    contains(keys, agent.public)
+    contains(keys, other.with_suffix(".pub").read_text().split()[1])
+    equal(search(t.store, agent.key.read_text().splitlines()[2].encode()), [])
+    running = subprocess.run(["pgrep", "-f", "ssh-agent -D -a .*dlc-ssh-"], capture_output=True, text=True).stdout
+    equal(running, "", "an agent is left")
+    locked = t.home / "locked"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(locked)], check=True)
+    contains(t.build("--ssh", f"default={locked}", context, status=1).err, "one with a passphrase")
+    contains(t.build("--ssh", "default=/no/such/key", context, status=1).err, "/no/such/key is neither a key file nor")
 
 
 def check_git_over_ssh(t):

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "build/agent_socket.h"
 #include "build/cdi.h"
 #include "build/context_tree.h"
 #include "build/copier.h"
@@ -233,9 +234,13 @@ class StepMounts {
       }
       return;
     }
-    const auto target = mount.target.empty() ? "/run/buildkit/ssh_agent." + std::to_string(agents_) : mount.target;
-    mounts_.push_back({.source = found->second, .target = target, .read_only = false});
-    if (agents_++ == 0) {
+    const auto target =
+        mount.target.empty() ? "/run/buildkit/ssh_agent." + std::to_string(agents_.size()) : mount.target;
+    const auto path = (private_.path() / ("agent." + std::to_string(agents_.size()))).string();
+    agents_.push_back(
+        std::make_unique<AgentSocket>(path, found->second, mount.mode.value_or(0600), mount.uid, mount.gid));
+    mounts_.push_back({.source = path, .target = target, .read_only = false});
+    if (agents_.size() == 1) {
       env_.push_back("SSH_AUTH_SOCK=" + target);
     }
   }
@@ -243,7 +248,7 @@ class StepMounts {
   const StepContext& context_;
   TemporaryDirectory private_;  // on the private tmpfs: secrets never reach the disk
   int files_ = 0;
-  int agents_ = 0;
+  std::vector<std::unique_ptr<AgentSocket>> agents_;
   std::vector<TemporaryDirectory> scratch_;
   std::vector<std::unique_ptr<MountedChain>> chains_;
   std::vector<sandbox::OverlayMount> views_;

@@ -117,6 +117,20 @@ def check_agent(t):
     contains(done.err, "SSH_AUTH_SOCK is not set")
 
 
+def check_agent_of_a_user(t):
+    """The socket has the owner and mode that the mount says, and answers who may open it."""
+    agent = Agent(t)
+    t.fresh_store()
+    context = t.context("FROM BASE\nCOPY root /\nUSER 1234:55\n"
+                        "RUN --mount=type=ssh,uid=1234,gid=55,mode=0640 stat -c '%u %g %a' $SSH_AUTH_SOCK >/tmp/what && ssh-add -L >/tmp/keys\n"
+                        "RUN --mount=type=ssh ! ssh-add -L >/tmp/refused 2>&1\n")
+    program_with_libraries(t, "ssh-add", context)
+    t.build("-t", "user-agent:1", "--ssh", f"default={agent.socket}", context)
+    equal(t.run_image("user-agent:1", "cat", "/tmp/what"), "1234 55 640\n")
+    contains(t.run_image("user-agent:1", "cat", "/tmp/keys"), agent.public)
+    contains(t.run_image("user-agent:1", "cat", "/tmp/refused"), "Permission denied")
+
+
 def check_agent_of_keys(t):
     """--ssh ID=KEY: an agent of the build's own, gone with it."""
     agent = Agent(t)

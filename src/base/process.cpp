@@ -116,7 +116,8 @@ class Killer {
   [[nodiscard]] int fd() const { return killed_ ? -1 : wake_.get(); }
   [[nodiscard]] bool killed() const { return killed_; }
   void kill() {
-    ::kill(child_, SIGKILL);
+    ::kill(-child_, SIGKILL);  // and what it has started: its session is its own
+    ::kill(child_, SIGKILL);   // where it has not come that far
     killed_ = true;
     deadline_ = Clock::now() + kPatience;
   }

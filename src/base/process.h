@@ -15,8 +15,8 @@ struct CommandOptions {
   std::string input;                                ///< given on standard input
   std::function<void(std::string_view)> on_output;  ///< standard output and error, chunk by chunk, as they come
   /// Where it can ask for a stop: the program gets a session of its own (the terminal's Ctrl-C is ours alone to
-  /// answer), and a stop request kills it, waits for the end of its output (a few seconds at most) and throws
-  /// Error(cancelled).
+  /// answer), and a stop request kills it and what it started, waits for the end of its output (a few seconds at most)
+  /// and throws Error(cancelled).
   std::stop_token stop;
 };
 

@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "build/root_tree.h"
 #include "codec/base64.h"
+#include "dockerfile/text.h"
 
 namespace dlc::build {
 
@@ -61,12 +62,25 @@ bool is_ssh(const std::string& url) {
   return url.starts_with("ssh://") || url.find("://") == std::string::npos;
 }
 
+/// The first line that git or ssh said and that is no warning: the ones behind it are advice.
+std::string reason(std::string_view output) {
+  while (!output.empty()) {
+    const auto end = std::min(output.find('\n'), output.size());
+    auto line = dockerfile::trim(output.substr(0, end));
+    if (!line.empty() && !dockerfile::lower(line.substr(0, 8)).starts_with("warning:")) {
+      return std::string(line);
+    }
+    output.remove_prefix(std::min(end + 1, output.size()));
+  }
+  return {};
+}
+
 /// Runs git in one repository.
 class Git {
  public:
   Git(const GitOp& op, const fs::path& directory, const GitAccess& access,
-      const std::function<void(std::string_view)>& on_output)
-      : checkout_((directory / "checkout").string()), on_output_(on_output) {
+      const std::function<void(std::string_view)>& on_output, const std::stop_token& stop)
+      : checkout_((directory / "checkout").string()), on_output_(on_output), stop_(stop) {
     for (char** line = environ; *line != nullptr; ++line) {
       if (!is_for_another_repository(*line)) {
         environment_.emplace_back(*line);
@@ -100,6 +114,7 @@ class Git {
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     CommandOptions options;
     options.environment = environment_;
+    options.stop = stop_;
     if (!quiet) {
       options.on_output = [this](std::string_view text) {
         output_ += text;
@@ -112,9 +127,8 @@ class Git {
 
   void run(std::vector<std::string> arguments, const std::string& what) {
     if (attempt(std::move(arguments)).status != 0) {
-      auto said = output_;
-      said.erase(said.find_last_not_of('\n') + 1);
-      throw Error(ErrorKind::failed, what + (said.empty() ? "" : ": " + said.substr(said.rfind('\n') + 1)));
+      const auto why = reason(output_);
+      throw Error(ErrorKind::failed, what + (why.empty() ? "" : ": " + why));
     }
   }
 
@@ -131,6 +145,7 @@ class Git {
   const std::function<void(std::string_view)>& on_output_;
   std::vector<std::string> environment_;
   std::string output_;
+  std::stop_token stop_;
 };
 
 /// The commit alone where the server gives it by this name; a shortened or unadvertised commit is found among all
@@ -222,8 +237,8 @@ GitAccess git_access(const GitOp& op, const std::map<std::string, Secret>& secre
 }
 
 Checkout check_out(const GitOp& op, const fs::path& directory, const GitAccess& access,
-                   const std::function<void(std::string_view)>& on_output) {
-  Git git(op, directory, access, on_output);
+                   const std::function<void(std::string_view)>& on_output, const std::stop_token& stop) {
+  Git git(op, directory, access, on_output, stop);
   git.run({"init", "-q", git.checkout()}, "git init");
   try {
     fetch(git, op);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,7 @@ struct Checkout {
 /// Fetches the one commit that `op` names, where the server allows that, into the empty `directory`. Throws
 /// Error(failed/network/not_found/corrupt) that names the repository.
 [[nodiscard]] Checkout check_out(const GitOp& op, const std::filesystem::path& directory, const GitAccess& access,
-                                 const std::function<void(std::string_view)>& on_output);
+                                 const std::function<void(std::string_view)>& on_output,
+                                 const std::stop_token& stop = {});
 
 }  // namespace dlc::build

@@ -168,11 +168,11 @@ class Solve {
   void identify_op(VertexId id, const LocalOp& op) { know_tree(id, std::make_shared<ContextTree>(op)); }
   void identify_op(VertexId id, const HttpOp& op) {
     check_remote(op.url);
-    know_tree(id, fetch_http(op, store_, bus_, parent_of(id)));
+    know_tree(id, fetch_http(op, store_, bus_, parent_of(id), stop_));
   }
   void identify_op(VertexId id, const GitOp& op) {
     check_remote(op.url);
-    know_tree(id, fetch_git(op, store_, bus_, parent_of(id), git_access(op, options_.secrets, options_.ssh)));
+    know_tree(id, fetch_git(op, store_, bus_, parent_of(id), git_access(op, options_.secrets, options_.ssh), stop_));
   }
   /// A probe asks nobody: what depends on a remote source stays open.
   void check_remote(const std::string& url) const {

@@ -50,7 +50,7 @@ std::int64_t modified_time(const net::Response& response) {
 }  // namespace
 
 Fetched fetch_file(const std::string& url, const std::filesystem::path& directory, const std::string& name,
-                   const std::optional<Digest>& checksum, Activity& activity) {
+                   const std::optional<Digest>& checksum, Activity& activity, const std::stop_token& stop) {
   const auto path = (directory / name).string();
   UniqueFd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
   codec::Sha256 hash;
@@ -58,6 +58,7 @@ Fetched fetch_file(const std::string& url, const std::filesystem::path& director
   net::HttpClient client;
   net::Request request;
   request.url = url;
+  request.stop = stop;
   const auto response = net::download(
       [&](const net::Request& r, const net::Receiver& receiver) { return client.send(r, &receiver); }, request,
       [&](std::span<const std::byte> bytes) {
@@ -80,10 +81,11 @@ Fetched fetch_file(const std::string& url, const std::filesystem::path& director
   return {.file = path, .digest = digest, .modified = modified};
 }
 
-std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, EventBus& bus, ActivityId parent) {
+std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, EventBus& bus, ActivityId parent,
+                                       const std::stop_token& stop) {
   Activity activity(bus, ActivityKind::pull, op.url, parent);
   TemporaryDirectory directory = store.make_temporary_directory();
-  const auto fetched = fetch_file(op.url, directory.path(), op.filename, op.checksum, activity);
+  const auto fetched = fetch_file(op.url, directory.path(), op.filename, op.checksum, activity, stop);
   auto root = directory.path();
   if (op.unpack) {
     const UniqueFd file = open_file(fetched.file.string(), O_RDONLY);
@@ -99,12 +101,12 @@ std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, Ev
 }
 
 std::shared_ptr<const Tree> fetch_git(const GitOp& op, store::Store& store, EventBus& bus, ActivityId parent,
-                                      const GitAccess& access) {
+                                      const GitAccess& access, const std::stop_token& stop) {
   Activity activity(bus, ActivityKind::pull, "git " + op.url, parent);
   bus.mask(access.token);
   TemporaryDirectory directory = store.make_temporary_directory();
   const auto checkout =
-      check_out(op, directory.path(), access, [&](std::string_view text) { activity.log(LogStream::err, text); });
+      check_out(op, directory.path(), access, [&](std::string_view text) { activity.log(LogStream::err, text); }, stop);
   activity.finish(ActivityResult::done);
   return std::make_shared<FetchedTree>(std::move(directory), checkout.files);
 }

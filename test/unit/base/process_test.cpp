@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -32,6 +33,16 @@ TEST(RunCommandTest, StopRequestKillsIt) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::cancelled);
   }
+}
+
+TEST(RunCommandTest, StopRequestKillsWhatItStartedToo) {
+  std::stop_source stop;
+  CommandOptions options;
+  options.stop = stop.get_token();
+  options.on_output = [&](std::string_view) { stop.request_stop(); };
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_THROW((void)run_command({"/bin/sh", "-c", "sleep 600 & echo begun; wait"}, options), Error);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(3));
 }
 
 TEST(RunCommandTest, StopThatCameBeforeKillsItToo) {

@@ -21,7 +21,7 @@ using tar::Input;
 using tar::SparseMap;
 
 constexpr std::uint64_t kBlockSize = tar::kBlockSize;
-constexpr std::uint64_t kMostExtension = 1024 * 1024;  ///< of one extended header, and of all global records together
+constexpr std::uint64_t kMostExtension = 1024 * 1024;  ///< of one extended header
 constexpr std::string_view kXattrPrefix = "SCHILY.xattr.";
 
 [[noreturn]] void fail(const std::string& why) {
@@ -35,7 +35,7 @@ struct Extension {
   bool has_sparse = false;
   std::optional<std::uint64_t> sparse_offset;
 
-  /// Null where there is none, or an empty one, which takes a global record back.
+  /// Null where there is none, or an empty one.
   [[nodiscard]] const std::string* find(std::string_view key) const {
     const auto found = records.find(key);
     return found == records.end() || found->second.empty() ? nullptr : &found->second;
@@ -104,8 +104,7 @@ struct TarReader::State {
   bool at_end_marker(const Block& block);
   std::string read_extension(const Block& block);
   void read_records(std::string_view text, Extension& into) const;
-  void merge_global(std::string_view text);
-  TarEntry make_entry(const Block& block, Extension extension);
+  TarEntry make_entry(const Block& block, const Extension& extension);
   void set_type(const Block& block, char flag, TarEntry& entry) const;
   void set_names(const Block& block, const Extension& extension, TarEntry& entry) const;
   void set_metadata(const Block& block, const Extension& extension, TarEntry& entry) const;
@@ -114,7 +113,6 @@ struct TarReader::State {
   SparseMap read_map_1_0(std::uint64_t& stored);
 
   Input in;
-  std::map<std::string, std::string, std::less<>> global;
   bool ended = false;
   std::uint64_t content_offset = 0;
   std::uint64_t stored_left = 0;  ///< of the entry's data in the archive
@@ -181,21 +179,6 @@ void TarReader::State::read_records(std::string_view text, Extension& into) cons
   });
 }
 
-void TarReader::State::merge_global(std::string_view text) {
-  tar::parse_pax(text, [&](std::string_view key, std::string_view value) {
-    if (is_known(key)) {
-      global.insert_or_assign(std::string(key), std::string(value));
-    }
-  });
-  std::uint64_t total = 0;
-  for (const auto& [key, value] : global) {
-    total += key.size() + value.size();
-  }
-  if (total > kMostExtension) {
-    fail("more than 1 MiB of global records");
-  }
-}
-
 std::optional<TarEntry> TarReader::State::next() {
   if (ended) {
     return std::nullopt;
@@ -217,7 +200,9 @@ std::optional<TarEntry> TarReader::State::next() {
       continue;
     }
     if (flag == 'g') {
-      merge_global(read_extension(block));
+      // Checked and left out, as every reader of images does (Go's archive/tar applies none): one layer has one
+      // meaning.
+      tar::parse_pax(read_extension(block), [](std::string_view, std::string_view) {});
     } else if (flag == 'x') {
       read_records(read_extension(block), extension);
       extended = true;
@@ -226,7 +211,7 @@ std::optional<TarEntry> TarReader::State::next() {
       extension.records.insert_or_assign(flag == 'L' ? "path" : "linkpath", text.substr(0, text.find('\0')));
       extended = true;
     } else {
-      return make_entry(block, std::move(extension));
+      return make_entry(block, extension);
     }
   }
   if (extended) {
@@ -268,10 +253,7 @@ void TarReader::State::set_type(const Block& block, char flag, TarEntry& entry) 
   }
 }
 
-TarEntry TarReader::State::make_entry(const Block& block, Extension extension) {
-  for (const auto& [key, value] : global) {
-    extension.records.emplace(key, value);  // the entry's own records win
-  }
+TarEntry TarReader::State::make_entry(const Block& block, const Extension& extension) {
   TarEntry entry;
   set_type(block, block[tar::kType.offset], entry);
   set_names(block, extension, entry);

@@ -50,6 +50,12 @@ std::uint64_t disk_usage(const std::filesystem::path& path) {
 
 constexpr std::int64_t kNano = 1'000'000'000;
 
+/// As far as they go: rows may have any time, and --keep any length.
+std::int64_t in_nanoseconds(std::int64_t seconds) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max() / kNano;
+  return std::clamp(seconds, -kMost, kMost) * kNano;
+}
+
 std::int64_t changed_at(const struct stat& status) {
   return status.st_ctim.tv_sec * kNano + status.st_ctim.tv_nsec;
 }
@@ -256,7 +262,7 @@ Maintenance::Reachable Maintenance::reach(const Young& young) {
 
 Maintenance::Young Maintenance::young_since(std::int64_t keep_seconds, bool dry_run) {
   const std::int64_t now = std::time(nullptr);
-  Young young{.rows = now - keep_seconds, .files = (now - keep_seconds) * kNano, .runs = {}};
+  Young young{.rows = now - keep_seconds, .files = in_nanoseconds(now - keep_seconds), .runs = {}};
   if (keep_seconds == 0) {
     // Nothing is too young, whatever the clocks say of each other. But a run that begins after this transaction takes
     // what is left of the rows, and files that have a time as young as its own: the clock of files tells the order.
@@ -266,7 +272,7 @@ Maintenance::Young Maintenance::young_since(std::int64_t keep_seconds, bool dry_
   }
   for (auto& live : live_runs(store_, database_, lease_.run(), !dry_run)) {
     young.rows = std::min(young.rows, live.since);
-    young.files = std::min(young.files, live.since * kNano);
+    young.files = std::min(young.files, in_nanoseconds(live.since));
     young.runs.push_back(std::move(live.run));
   }
   return young;

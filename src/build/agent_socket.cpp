@@ -61,8 +61,8 @@ class Connection {
   Connection(UniqueFd client, UniqueFd agent) : client_{std::move(client), {}}, agent_{std::move(agent), {}} {}
 
   void wait_for(std::vector<pollfd>& fds) const {
-    fds.push_back({client_.fd.get(), wanted(client_, agent_), 0});
-    fds.push_back({agent_.fd.get(), wanted(agent_, client_), 0});
+    add(client_, agent_, fds);
+    add(agent_, client_, fds);
   }
   void go_on(const pollfd& client, const pollfd& agent) {
     move(client, client_, agent_);
@@ -71,11 +71,12 @@ class Connection {
   [[nodiscard]] bool over() const { return ended_ && client_.pending.empty() && agent_.pending.empty(); }
 
  private:
-  /// Nothing is read before what was read is sent on.
-  [[nodiscard]] short wanted(const End& here, const End& there) const {
+  /// Nothing is read before what was read is sent on. An end of which nothing is wanted is left out of the wait: its
+  /// hang-up would end each wait at once.
+  void add(const End& here, const End& there, std::vector<pollfd>& fds) const {
     const int in = !ended_ && there.pending.empty() ? POLLIN : 0;
     const int out = here.pending.empty() ? 0 : POLLOUT;
-    return static_cast<short>(in | out);
+    fds.push_back({(in | out) == 0 ? -1 : here.fd.get(), static_cast<short>(in | out), 0});
   }
 
   void move(const pollfd& state, End& here, End& there) {

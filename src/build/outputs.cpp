@@ -13,13 +13,13 @@
 #include "base/fd.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "build/mounted_chain.h"
 #include "build/tree_tar.h"
 #include "codec/sinks.h"
 #include "oci/reference.h"
 #include "registry/export.h"
 #include "registry/pull.h"
 #include "registry/push.h"
-#include "sandbox/overlay.h"
 
 namespace dlc::build {
 
@@ -27,33 +27,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The image's file system, mounted read-only for as long as this lives; an empty directory for an empty image.
-class MountedImage {
- public:
-  MountedImage(const codec::Digest& chain, store::Store& store) {
-    if (chain.is_zero()) {
-      place_.emplace(sandbox::run_directory(), "empty");
-      return;
-    }
+/// The same chain, with all its layers unpacked.
+const codec::Digest& unpacked(store::Store& store, const codec::Digest& chain) {
+  if (!chain.is_zero()) {
     for (const auto& layer : store.layers().chain(chain)) {
       if (!layer.unpacked) {
         store.layers().unpack(layer.chain_id);
       }
     }
-    sandbox::Stack stack{
-        .lowers = store.layers().lowers(chain), .upper = {}, .work = {}, .mode = store.layers().mode()};
-    if (sandbox::views_need_work(stack.mode)) {
-      place_.emplace(store.make_temporary_directory());
-      stack.work = place_->path();
-    }
-    mount_.emplace(stack);
   }
-  [[nodiscard]] const fs::path& path() const { return mount_ ? mount_->path() : place_->path(); }
-
- private:
-  std::optional<TemporaryDirectory> place_;  // of the empty one, or of copies
-  std::optional<sandbox::OverlayMount> mount_;
-};
+  return chain;
+}
 
 /// "linux_arm64", as buildx names the directories of several platforms.
 std::string directory_name(const oci::Platform& platform) {
@@ -68,7 +52,7 @@ class MountedPlatforms {
   MountedPlatforms(const OutputSpec& spec, const BuiltImage& image, store::Store& store) {
     const bool split = image.platforms.size() > 1 ? spec.platform_split.value_or(true) : spec.platform_split == true;
     for (const auto& built : image.platforms) {
-      const auto& mounted = mounts_.emplace_back(built.chain, store);
+      const auto& mounted = mounts_.emplace_back(store, unpacked(store, built.chain));
       trees_.push_back({.root = mounted.path(),
                         .prefix = split ? directory_name(built.platform) : std::string(),
                         .time = built.epoch});
@@ -77,7 +61,7 @@ class MountedPlatforms {
   [[nodiscard]] std::span<const ExportedTree> trees() const { return trees_; }
 
  private:
-  std::deque<MountedImage> mounts_;
+  std::deque<MountedChain> mounts_;
   std::vector<ExportedTree> trees_;
 };
 

@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "base/events.h"
-#include "base/files.h"
 #include "build/graph.h"
+#include "build/mounted_chain.h"
 #include "build/solver.h"
 #include "build/tree.h"
-#include "sandbox/overlay.h"
 #include "store/store.h"
 
 namespace dlc::build {
@@ -29,18 +28,6 @@ struct StepContext {
   std::vector<Value> inputs;  ///< unpacked and ready
   Activity& activity;
   std::stop_token stop;
-};
-
-/// A read-only view of a file system while a step takes files from it.
-class MountedChain {
- public:
-  /// The chain must be unpacked; zero gives an empty directory.
-  MountedChain(store::Store& store, const Digest& chain);
-  [[nodiscard]] std::filesystem::path path() const;
-
- private:
-  std::optional<TemporaryDirectory> place_;  // of the empty one, or of copies
-  std::optional<sandbox::OverlayMount> overlay_;
 };
 
 /// Each returns the new layer; a failure leaves nothing behind. Throws Error with the instruction's place.

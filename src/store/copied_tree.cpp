@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "store/file_clock.h"
 
 namespace dlc::store {
 
@@ -123,7 +124,7 @@ class CopiedTree::Filler {
     fill("", record);
     note("", record);
     if (!link_) {
-      wait_for_a_later_clock();
+      wait_past(newest_.tv_sec * 1'000'000'000 + newest_.tv_nsec);  // a change within a step of it would look like none
     }
   }
 
@@ -185,15 +186,6 @@ class CopiedTree::Filler {
     }
     if (later(status.st_ctim, newest_)) {
       newest_ = status.st_ctim;
-    }
-  }
-
-  // File systems stamp with a clock that moves in steps: a change within the last one would look like none.
-  void wait_for_a_later_clock() const {
-    timespec clock{};
-    while (::clock_gettime(CLOCK_REALTIME_COARSE, &clock) == 0 && !later(clock, newest_)) {
-      constexpr timespec kPause{0, 1'000'000};
-      ::nanosleep(&kPause, nullptr);
     }
   }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "store/database.h"
+#include "store/file_clock.h"
 #include "store/host.h"
 
 namespace dlc::store {
@@ -95,12 +96,6 @@ std::vector<LiveRun> live_runs(const std::filesystem::path& store, Database& dat
 
 UniqueFd lock_sweep(const std::filesystem::path& store, Sweep sweep) {
   return locked(store / "locks" / "sweep.lock", sweep == Sweep::removing ? LOCK_EX : LOCK_SH);
-}
-
-std::int64_t file_clock() {
-  timespec clock{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &clock);
-  return clock.tv_sec * 1'000'000'000 + clock.tv_nsec;
 }
 
 bool keep_file(const std::filesystem::path& store, const std::filesystem::path& file, std::int64_t since) {

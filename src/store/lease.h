@@ -47,8 +47,6 @@ enum class Sweep { keeping, removing };
 /// Held for moments: by gc, exclusively, while it looks at one file's time and removes it; by others, shared, while
 /// they give a file that is there a new time and rely on it.
 [[nodiscard]] UniqueFd lock_sweep(const std::filesystem::path& store, Sweep sweep);
-/// The clock that file systems stamp with, in nanoseconds since 1970.
-[[nodiscard]] std::int64_t file_clock();
 /// Whether the file or directory is there; if so it stays while a run lives whose `files_since` is `since`.
 [[nodiscard]] bool keep_file(const std::filesystem::path& store, const std::filesystem::path& file, std::int64_t since);
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "store/database.h"
+#include "store/file_clock.h"
 #include "store/host.h"
 #include "store/layer_index.h"
 #include "store/layer_table.h"
@@ -58,15 +59,6 @@ std::int64_t in_nanoseconds(std::int64_t seconds) {
 
 std::int64_t changed_at(const struct stat& status) {
   return status.st_ctim.tv_sec * kNano + status.st_ctim.tv_nsec;
-}
-
-// Returns when what was written before the call is older than the clock of file systems says now.
-void wait_for_a_later_clock() {
-  const auto begin = file_clock();
-  while (file_clock() == begin) {
-    constexpr timespec kPause{0, 1'000'000};
-    ::nanosleep(&kPause, nullptr);
-  }
 }
 
 }  // namespace
@@ -374,7 +366,7 @@ GcResult Maintenance::gc(std::int64_t keep_seconds, bool dry_run) {
       throw system_error("lock " + store_.string());
     }
   }
-  wait_for_a_later_clock();
+  wait_past(file_clock());  // what was written before is older than the time asked for below
   Reachable reachable;
   Young young;
   // One transaction: a run that found a row before it has marked it, one that looks after it finds none. Rows first:

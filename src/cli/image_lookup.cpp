@@ -103,8 +103,8 @@ std::unique_ptr<store::Store> open_store(const std::string& option) {
                                   sandbox::choose_snapshot_mode);
   if (store->layers().mode() == store::SnapshotMode::copy) {
     std::fputs(
-        fmt::format("dlc: warning: the file system of {} carries no overlays: its files are copied for each step\n"
-                    "  a directory on a plain disk (ext4, xfs, btrfs) is faster: --store DIR or DLC_STORE\n",
+        fmt::format("dlc: warning: the store {} was made to copy its files for each step\n"
+                    "  one made on a plain disk (ext4, xfs, btrfs) without DLC_SNAPSHOTS=copy is faster: --store DIR\n",
                     store->directory().string())
             .c_str(),
         stderr);

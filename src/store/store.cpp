@@ -47,6 +47,13 @@ void make_store_directory(const std::filesystem::path& path) {
   make_directory(path);
 }
 
+void refuse_anothers(const std::filesystem::path& path) {
+  if (::access(path.c_str(), W_OK | X_OK) != 0 && errno == EACCES) {
+    throw Error(ErrorKind::denied, "the store " + path.string() + " is another user's")
+        .hint("run dlc as that user, or give another --store");
+  }
+}
+
 // Locks and SQLite's shared memory do not hold between the machines that mount these.
 void refuse_network_file_system(const std::filesystem::path& path) {
   struct Kind {
@@ -137,6 +144,7 @@ std::unique_ptr<Store> Store::open(const std::filesystem::path& directory, const
     const auto path = std::filesystem::absolute(directory).lexically_normal();
     make_store_directory(path);
     refuse_network_file_system(path);
+    refuse_anothers(path);
     if (::access((path / "format").c_str(), F_OK) != 0) {
       for (const char* name :
            {"blobs", "blobs/sha256", "snapshots", "index", "tmp", "locks", "locks/steps", "images"}) {

@@ -88,6 +88,30 @@ TEST_F(StoreFile, is_private_and_opens_again) {
   EXPECT_THROW((void)Store::open(directory_.path() / "plain"), Error);
 }
 
+TEST_F(StoreFile, another_users_is_refused_by_name) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root";
+  }
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
+  const auto path = store().directory();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int status = ::setuid(65534) == 0 ? 1 : 2;
+    try {
+      (void)Store::open(path);
+    } catch (const Error& error) {
+      status =
+          error.kind() == ErrorKind::denied && error.message() == "the store " + path.string() + " is another user's"
+              ? 0
+              : 3;
+    }
+    ::_exit(status);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(StoreFile, opening_is_cheap) {
   (void)step({}, "echo a > a");
   auto best = std::chrono::microseconds::max();

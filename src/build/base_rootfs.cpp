@@ -303,6 +303,7 @@ class BaseMaker {
     FileSource tar((folder_ / "root.tar").string());
     store::CommitOptions commit;
     commit.epoch = kEpoch;
+    commit.stop = stop_;
     const auto layer = store_.layers().import_tar(codec::Digest(), tar, commit);
     const auto manifest = put_image(entry_, layer, store_);
     const Json record{{"entry", codec::sha256(entry_.canonical()).str()},

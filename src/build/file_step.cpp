@@ -13,7 +13,10 @@
 namespace dlc::build {
 
 store::CommitOptions commit_options(const StepContext& context) {
-  return {.epoch = context.vertex.epoch, .compression = context.options.compression, .ancestors = true};
+  return {.epoch = context.vertex.epoch,
+          .compression = context.options.compression,
+          .ancestors = true,
+          .stop = context.stop};
 }
 
 namespace {

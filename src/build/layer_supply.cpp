@@ -71,7 +71,7 @@ void LayerSupply::unpack(const Digest& chain, VertexId id, ActivityId parent) {
   }
   for (const auto& layer : store_.layers().chain(chain)) {
     if (!layer.unpacked) {
-      store_.layers().unpack(layer.chain_id);
+      store_.layers().unpack(layer.chain_id, stop_);
     }
   }
   unpacked_.insert(chain);

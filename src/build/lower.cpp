@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 
 #include "base/error.h"
 #include "base/suggest.h"
@@ -147,12 +148,15 @@ void Lowering::read_global_args() {
       }
     }
   }
+  std::set<std::string> stages;
   for (const auto& stage : file_.stages) {
     try {
       const auto name = value_in(defaults, stage.from.image);
+      const bool is_stage = !name.empty() && stages.contains(dockerfile::lower(name));
+      stages.insert(stage.from.name);
       const bool is_place = name.find("://") != std::string::npos || name.starts_with("docker-archive:") ||
                             name.starts_with("oci-archive:");
-      if (!is_place) {
+      if (!is_stage && !is_place) {
         static_cast<void>(oci::parse_reference(name));
       }
     } catch (const Error&) {

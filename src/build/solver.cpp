@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/stop.h"
 #include "build/assemble.h"
 #include "build/cache_import.h"
 #include "build/context_tree.h"
@@ -387,9 +388,7 @@ class Solve {
                        "waiting for " + (ours ? "another image of this build" : holder) + ", which runs this step\n");
         },
         stop_);
-    if (stop_.stop_requested()) {
-      throw Error(ErrorKind::cancelled, "interrupted");  // it was in the queue when the stop came
-    }
+    check_stop(stop_);  // it was in the queue when the stop came
     std::vector<std::optional<Digest>> chains;
     for (const auto& input : inputs) {
       chains.push_back(input.chain);

@@ -46,12 +46,13 @@ bool has_run(const build::Graph& graph) {
 /// One build, from the parsed Dockerfile to the outputs.
 class ImageBuild {
  public:
-  ImageBuild(ImageBuildRequest& request, const GlobalOptions& global)
+  ImageBuild(ImageBuildRequest& request, const GlobalOptions& global, store::Store& store, const Interrupt& interrupt)
       : request_(request),
         global_(global),
-        store_(open_store(global.store)),
+        store_(store),
+        interrupt_(interrupt),
         tails_(std::make_shared<StepTails>()),
-        imports_(*store_, bus_) {
+        imports_(store_, bus_) {
     for (const auto& value : request.secret_values) {
       bus_.mask(value);
     }
@@ -87,24 +88,33 @@ class ImageBuild {
   }
 
   int check() {
-    const auto file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);
+    dockerfile::Dockerfile file;
+    try {
+      file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);
+      check_stages(file);
+    } catch (const Error& error) {
+      if (request_.call_json) {
+        print_out(check_json(diagnostics_, request_.dockerfile_name, request_.dockerfile, &error));
+      } else if (!diagnostics_.all().empty()) {
+        print_out(render_check(diagnostics_, file));
+      }
+      throw;
+    }
+    print_out(request_.call_json ? check_json(diagnostics_, request_.dockerfile_name, request_.dockerfile, nullptr)
+                                 : render_check(diagnostics_, file));
+    return diagnostics_.all().empty() ? 0 : 1;
+  }
+
+ private:
+  void check_stages(const dockerfile::Dockerfile& file) {
     request_.lower.all_stages = true;
     try {
       static_cast<void>(lower_file(file, request_.lower, diagnostics_));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::network && error.kind() != ErrorKind::not_found) {
-        print_out(diagnostics_.all().empty() ? "" : check_result(file));
         throw;
       }  // a base that cannot be had leaves only the rules that need it unchecked
     }
-    print_out(check_result(file));
-    return diagnostics_.all().empty() ? 0 : 1;
-  }
-
- private:
-  [[nodiscard]] std::string check_result(const dockerfile::Dockerfile& file) const {
-    return request_.call_json ? check_json(diagnostics_, request_.dockerfile_name, request_.dockerfile)
-                              : render_check(diagnostics_, file);
   }
 
   /// One target for each platform.
@@ -134,7 +144,7 @@ class ImageBuild {
                                 Diagnostics& diagnostics) {
     if (!finder_) {
       finder_.emplace(
-          *store_, bus_,
+          store_, bus_,
           build::ResolverOptions{.pull = request_.pull, .bases_file = "", .refresh_bases = request_.refresh_bases},
           interrupt_.token());
     }
@@ -187,7 +197,7 @@ class ImageBuild {
       ids.push_back(images.emplace_back(bus_, ActivityKind::image, target.name).id());
       total_ += count_steps(graph_, target.root);
     }
-    auto results = build::solve(graph_, targets_, *store_, bus_, request_.solve, interrupt_.token(), ids,
+    auto results = build::solve(graph_, targets_, store_, bus_, request_.solve, interrupt_.token(), ids,
                                 [](std::size_t, const build::TargetResult&) {});
     for (std::size_t i = 0; i < results.size(); ++i) {
       const auto& result = results[i];
@@ -228,21 +238,21 @@ class ImageBuild {
       }
       oci::Descriptor form;
       if (build::names_image(output.type)) {
-        form = build::form_for(output, image, *store_);
+        form = build::form_for(output, image, store_);
         if (output.store) {
           name_image(output, form);
         }
         root = root.value_or(form);
       }
-      build::write_output(output, image, form, *store_, bus_, 0, interrupt_.token());
+      build::write_output(output, image, form, store_, bus_, 0, interrupt_.token());
     }
     if (!root) {
-      root = build::form_for({}, image, *store_);
+      root = build::form_for({}, image, store_);
     }
     for (const auto& spec : request_.cache_to) {
-      build::export_cache(spec, graph_, targets_, results, *store_, bus_, interrupt_.token());
+      build::export_cache(spec, graph_, targets_, results, store_, bus_, interrupt_.token());
     }
-    write_result_files(request_, *root, results, *store_);
+    write_result_files(request_, *root, results, store_);
     return *root;
   }
 
@@ -252,9 +262,9 @@ class ImageBuild {
       names.push_back(oci::parse_reference(name).str());
     }
     for (const auto& name : names) {
-      const auto known = store_->records().find_image(name);
+      const auto known = store_.records().find_image(name);
       if (!known || known->manifest != form.digest) {
-        store_->records().tag(name, form.digest);
+        store_.records().tag(name, form.digest);
       }
     }
   }
@@ -283,10 +293,10 @@ class ImageBuild {
 
   ImageBuildRequest& request_;
   const GlobalOptions& global_;
-  std::unique_ptr<store::Store> store_;
+  store::Store& store_;
+  const Interrupt& interrupt_;
   EventBus bus_;
   std::shared_ptr<StepTails> tails_;
-  Interrupt interrupt_;
   Diagnostics diagnostics_;
   std::optional<build::ImageFinder> finder_;
   build::CacheImports imports_;
@@ -296,18 +306,40 @@ class ImageBuild {
   unsigned total_ = 0;
 };
 
-int build_image(const GivenArguments& given, const GlobalOptions& global) {
-  auto request = make_request(given);
-  if (request.call == "targets" || request.call == "outline") {
-    Diagnostics diagnostics;
-    const auto file = dockerfile::parse(request.dockerfile, request.dockerfile_name, diagnostics);
-    print_out(request.call == "targets" ? targets_text(file, request.call_json)
-                                        : outline_text(file, request.lower, request.call_json));
-    return 0;
-  }
-  sandbox::enter_private_namespace();  // before the first thread
-  ImageBuild image(request, global);
+/// --call=targets and --call=outline: what the Dockerfile says, no store and no step.
+int describe(const GivenArguments& given, const Interrupt& interrupt) {
+  const auto make_directory = [] { return TemporaryDirectory(std::filesystem::temp_directory_path(), "dlc-context-"); };
+  const auto request = make_request(given, {.make_directory = make_directory, .stop = interrupt.token()});
+  Diagnostics diagnostics;
+  const auto file = dockerfile::parse(request.dockerfile, request.dockerfile_name, diagnostics);
+  print_out(request.call == "targets" ? targets_text(file, request.call_json)
+                                      : outline_text(file, request.lower, request.call_json));
+  return 0;
+}
+
+int build_image(const GivenArguments& given, const GlobalOptions& global, const Interrupt& interrupt) {
+  const auto store = open_store(global.store);
+  auto request = make_request(
+      given, {.make_directory = [&store] { return store->make_temporary_directory(); }, .stop = interrupt.token()});
+  ImageBuild image(request, global, *store, interrupt);
   return request.call == "check" ? image.check() : image.run();
+}
+
+int build_or_describe(const GivenArguments& given, const GlobalOptions& global) {
+  const bool builds = needs_store(given);
+  if (builds) {
+    sandbox::enter_private_namespace();  // before the first thread
+  }
+  const Interrupt interrupt;
+  try {
+    return builds ? build_image(given, global, interrupt) : describe(given, interrupt);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::cancelled || interrupt.signal() == 0) {
+      throw;
+    }
+    write_err("\n" + interrupted_line(0, 0));
+    return interrupt.exit_status(0);
+  }
 }
 
 }  // namespace
@@ -319,7 +351,7 @@ int run_image_build(std::span<const std::string> arguments, const GlobalOptions&
       print_out(image_build_help());
       return 0;
     }
-    return build_image(given, global);
+    return build_or_describe(given, global);
   } catch (const Error& error) {
     write_err(render_docker_error(error));
     return docker_exit_status(error.kind());

@@ -35,11 +35,6 @@ bool is_http(const std::string& text) {
   return text.starts_with("http://") || text.starts_with("https://");
 }
 
-TemporaryDirectory make_folder() {
-  const fs::path parent = fs::temp_directory_path();
-  return {parent, "dlc-context-"};
-}
-
 /// Shows what a fetch does, before a build's own progress begins.
 class FetchProgress {
  public:
@@ -64,7 +59,8 @@ bool is_ssh(const std::string& url) {
 }
 
 /// "URL#ref:subdir" checked out below `folder`; returns the context directory.
-fs::path clone(const std::string& text, const fs::path& folder, ImageBuildRequest& request) {
+fs::path clone(const std::string& text, const fs::path& folder, const std::stop_token& stop,
+               ImageBuildRequest& request) {
   const auto url = build::parse_git_url(text.starts_with("github.com/") ? "https://" + text : text);
   if (!url) {
     throw Error(ErrorKind::usage, text + " is no git address");
@@ -87,7 +83,7 @@ fs::path clone(const std::string& text, const fs::path& folder, ImageBuildReques
   FetchProgress progress(request, op.url);
   progress.mask(access.token);
   const auto checkout = build::check_out(
-      op, folder, access, [&](std::string_view output) { progress.activity().log(LogStream::err, output); });
+      op, folder, access, [&](std::string_view output) { progress.activity().log(LogStream::err, output); }, stop);
   progress.activity().finish(ActivityResult::done);
   request.lower.context_time = [time = checkout.time] { return std::optional(time); };
   return checkout.files;
@@ -105,9 +101,9 @@ bool unpack_context(const fs::path& file, const fs::path& directory) {
   return true;
 }
 
-void spool_stdin(const fs::path& path) {
+void spool_stdin(const fs::path& path, const std::stop_token& stop) {
   const UniqueFd file = open_file(path.string(), O_WRONLY | O_CREAT | O_EXCL, 0600);
-  codec::FdSource in(STDIN_FILENO, "standard input");
+  codec::FdSource in(STDIN_FILENO, "standard input", stop);
   codec::FdSink out(file.get(), path.string());
   codec::copy(in, out);
 }
@@ -128,9 +124,10 @@ fs::path take_stream(const fs::path& file, const fs::path& folder, ImageBuildReq
   return {};
 }
 
-fs::path fetch(const std::string& url, const fs::path& folder, ImageBuildRequest& request) {
+fs::path fetch(const std::string& url, const fs::path& folder, const std::stop_token& stop,
+               ImageBuildRequest& request) {
   FetchProgress progress(request, url);
-  const auto fetched = build::fetch_file(url, folder, "fetched", std::nullopt, progress.activity());
+  const auto fetched = build::fetch_file(url, folder, "fetched", std::nullopt, progress.activity(), stop);
   progress.activity().finish(ActivityResult::done);
   if (fetched.modified != 0) {
     request.lower.context_time = [time = fetched.modified] { return std::optional(time); };
@@ -182,8 +179,8 @@ build::NamedContext named_context(const std::string& name, const std::string& so
 }
 
 /// Everything of standard input, for -f -.
-std::string read_stdin() {
-  codec::FdSource in(STDIN_FILENO, "standard input");
+std::string read_stdin(const std::stop_token& stop) {
+  codec::FdSource in(STDIN_FILENO, "standard input", stop);
   return codec::read_all(in);
 }
 
@@ -224,7 +221,7 @@ void read_dockerfile(const std::string& file, const fs::path& context, ImageBuil
 
 }  // namespace
 
-void read_context(const GivenArguments& given, ImageBuildRequest& request) {
+void read_context(const GivenArguments& given, const RequestMeans& means, ImageBuildRequest& request) {
   const auto operand = given.operands.front();
   const auto file = given.last("file");
   auto& context = request.lower.context;
@@ -233,20 +230,20 @@ void read_context(const GivenArguments& given, ImageBuildRequest& request) {
     if (file == "-") {
       throw Error(ErrorKind::usage, "context and Dockerfile cannot both be read from standard input");
     }
-    const auto& folder = request.fetched_context.emplace(make_folder()).path();
-    spool_stdin(folder / "fetched");
+    const auto& folder = request.fetched_context.emplace(means.make_directory()).path();
+    spool_stdin(folder / "fetched", means.stop);
     directory = take_stream(folder / "fetched", folder, request);
   } else if (is_git(operand)) {
-    request.fetched_context.emplace(make_folder());
-    directory = clone(operand, request.fetched_context->path(), request);
+    const auto& folder = request.fetched_context.emplace(means.make_directory()).path();
+    directory = clone(operand, folder, means.stop, request);
   } else if (is_http(operand)) {
-    request.fetched_context.emplace(make_folder());
-    directory = fetch(operand, request.fetched_context->path(), request);
+    const auto& folder = request.fetched_context.emplace(means.make_directory()).path();
+    directory = fetch(operand, folder, means.stop, request);
   }
   if (request.dockerfile_name.empty()) {
     context.local = local_directory("context", directory);
     if (file == "-") {
-      request.dockerfile = read_stdin();
+      request.dockerfile = read_stdin(means.stop);
       request.dockerfile_name = "Dockerfile";
       context.local.ignore = read_ignore(directory / ".dockerignore");
     } else {

@@ -6,6 +6,6 @@
 namespace dlc::cli {
 
 /// Sets `dockerfile`, `dockerfile_name`, `lower.context`, `lower.contexts` and `fetched_context`.
-void read_context(const GivenArguments& given, ImageBuildRequest& request);
+void read_context(const GivenArguments& given, const RequestMeans& means, ImageBuildRequest& request);
 
 }  // namespace dlc::cli

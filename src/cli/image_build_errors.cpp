@@ -142,22 +142,35 @@ std::string render_check(const Diagnostics& diagnostics, const dockerfile::Docke
                              : fmt::format("Check complete, {} warnings have been found!\n", number));
 }
 
-std::string check_json(const Diagnostics& diagnostics, const std::string& name, const std::string& text) {
-  using Json = nlohmann::ordered_json;
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_location(int line) {
+  if (line <= 0) {
+    return Json::object();
+  }
+  const Json position{{"line", line}};
+  return {{"ranges", Json::array({{{"start", position}, {"end", position}}})}};
+}
+
+}  // namespace
+
+std::string check_json(const Diagnostics& diagnostics, const std::string& name, const std::string& text,
+                       const Error* error) {
   Json warnings = Json::array();
   for (const auto& finding : diagnostics.all()) {
-    Json location = Json::object();
-    if (finding.where.line > 0) {
-      const Json line{{"line", finding.where.line}};
-      location["ranges"] = Json::array({{{"start", line}, {"end", line}}});
-    }
     warnings.push_back({{"ruleName", finding.rule},
                         {"url", page_of(finding.rule)},
                         {"detail", finding.message},
-                        {"location", std::move(location)}});
+                        {"location", json_location(finding.where.line)}});
   }
   const Json source{{"fileName", name}, {"language", "Dockerfile"}, {"data", codec::base64_encode(text)}};
-  return json_text({{"warnings", std::move(warnings)}, {"sources", Json::array({source})}});
+  Json result{{"warnings", std::move(warnings)}, {"sources", Json::array({source})}};
+  if (error != nullptr) {
+    result["buildError"] = {{"message", error->what()}, {"location", json_location(error->where().line)}};
+  }
+  return json_text(result);
 }
 
 }  // namespace dlc::cli

@@ -42,7 +42,9 @@ class StepTails : public EventSink {
 [[nodiscard]] std::string render_warnings(const Diagnostics& diagnostics);
 /// What `--check` prints.
 [[nodiscard]] std::string render_check(const Diagnostics& diagnostics, const dockerfile::Dockerfile& file);
-/// The same as JSON, in the form of BuildKit's `frontend.lint` ("warnings", "sources"). `text`: the whole Dockerfile.
-[[nodiscard]] std::string check_json(const Diagnostics& diagnostics, const std::string& name, const std::string& text);
+/// The same as JSON, in the form of BuildKit's `frontend.lint` ("warnings", "sources", "buildError"). `text`: the whole
+/// Dockerfile. `error`: what it cannot be built for, or null.
+[[nodiscard]] std::string check_json(const Diagnostics& diagnostics, const std::string& name, const std::string& text,
+                                     const Error* error);
 
 }  // namespace dlc::cli

@@ -194,20 +194,37 @@ void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
   }
 }
 
+void check_keys(const std::string& option, const std::vector<std::string>& keys) {
+  for (const auto& key : keys) {
+    if (fs::is_socket(key)) {
+      throw usage(option + ": " + key + " is the socket of an agent, which stands alone");
+    }
+    if (!fs::is_regular_file(key)) {
+      throw Error(ErrorKind::not_found, option + ": \"" + key + "\" is neither a key file nor the socket of an agent");
+    }
+  }
+}
+
 /// "default", "ID=SOCKET", "ID=KEY,KEY".
-void read_agents(const GivenArguments& given, ImageBuildRequest& request) {
+void read_agents(const GivenArguments& given, const RequestMeans& means, ImageBuildRequest& request) {
   for (const auto& text : given.all("ssh")) {
+    const auto option = "--ssh " + text;
     const auto equals = text.find('=');
-    const auto id = text.substr(0, equals);
+    const auto id = equals == 0 ? "default" : text.substr(0, equals);
     const auto value = equals == std::string::npos ? environment("SSH_AUTH_SOCK") : text.substr(equals + 1);
     if (!value || value->empty()) {
-      throw usage("--ssh " + text + ": no agent: SSH_AUTH_SOCK is not set")
+      throw usage(option + ": no agent: SSH_AUTH_SOCK is not set")
           .hint("start one (eval $(ssh-agent); ssh-add), or name a key: --ssh " + id + "=FILE");
+    }
+    if (request.solve.ssh.contains(id)) {
+      throw usage(option + ": " + id + " is given twice").hint("several keys of one agent: --ssh " + id + "=KEY,KEY");
     }
     if (fs::is_socket(*value)) {
       request.solve.ssh[id] = *value;
     } else {
-      request.agents.push_back(std::make_unique<SshAgent>(build::split_csv(*value)));
+      const auto keys = build::split_csv(*value);
+      check_keys(option, keys);
+      request.agents.push_back(std::make_unique<SshAgent>(option, keys, means.make_directory(), means.stop));
       request.solve.ssh[id] = request.agents.back()->socket();
     }
   }
@@ -355,7 +372,13 @@ void read_stages(const GivenArguments& given, ImageBuildRequest& request) {
 
 }  // namespace
 
-ImageBuildRequest make_request(const GivenArguments& given) {
+bool needs_store(const GivenArguments& given) {
+  ImageBuildRequest request;
+  read_call(given, request);
+  return request.call == "build" || request.call == "check";
+}
+
+ImageBuildRequest make_request(const GivenArguments& given, const RequestMeans& means) {
   ImageBuildRequest request;
   if (given.operands.size() != 1) {
     throw usage(given.operands.empty() ? "the build context is missing" : "one build context is wanted, not several")
@@ -366,7 +389,7 @@ ImageBuildRequest make_request(const GivenArguments& given) {
   read_limits(given, request.lower);
   read_network(given, request);
   read_secrets(given, request);
-  read_agents(given, request);
+  read_agents(given, means, request);
   read_outputs(given, request);
   read_platforms(given, request);
   read_caches(given, request);
@@ -378,7 +401,7 @@ ImageBuildRequest make_request(const GivenArguments& given) {
   }
   request.iidfile = given.last("iidfile");
   request.metadata_file = given.last("metadata-file");
-  read_context(given, request);
+  read_context(given, means, request);
   settle_epoch(request.lower);
   request.lower.dockerfile_name = request.dockerfile_name;
   return request;

@@ -1,8 +1,10 @@
 #pragma once
 // What an `dlc image build` command line asks for, checked and with its files found.
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -44,7 +46,17 @@ struct ImageBuildRequest {
   std::optional<TemporaryDirectory> fetched_context;  ///< of a context that came as a stream or from git
 };
 
-/// Reads the Dockerfile and the ignore file, not the context. Throws Error(usage/invalid/not_found).
-[[nodiscard]] ImageBuildRequest make_request(const GivenArguments& given);
+/// What a request may use while it is made. Its directories must outlive it.
+struct RequestMeans {
+  std::function<TemporaryDirectory()> make_directory;  ///< for what is fetched
+  std::stop_token stop;
+};
+
+/// Reads the Dockerfile and the ignore file; of the context only what is not on this machine. Throws
+/// Error(usage/invalid/not_found/network/cancelled).
+[[nodiscard]] ImageBuildRequest make_request(const GivenArguments& given, const RequestMeans& means);
+
+/// --call and --check: does this command line need a store?
+[[nodiscard]] bool needs_store(const GivenArguments& given);
 
 }  // namespace dlc::cli

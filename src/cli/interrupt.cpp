@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -15,7 +14,6 @@ namespace {
 std::atomic<int> first_signal{0};
 std::atomic<sem_t*> wake{nullptr};
 
-constexpr std::array kSignals{SIGINT, SIGTERM};
 constexpr int kSignalStatus = 128;
 
 void on_signal(int number) {
@@ -30,12 +28,18 @@ void on_signal(int number) {
 /// SIG_IGN: programs that we start would inherit that.
 void on_broken_pipe(int /*number*/) {}
 
-void set_handler(int number, void (*handler)(int)) {
+/// The former one.
+struct sigaction set_handler(int number) {
+  struct sigaction former{};
   struct sigaction action{};
-  action.sa_handler = handler;
+  action.sa_handler = number == SIGPIPE ? on_broken_pipe : on_signal;
   action.sa_flags = SA_RESTART;
   ::sigemptyset(&action.sa_mask);
-  ::sigaction(number, &action, nullptr);
+  ::sigaction(number, &action, &former);
+  if (number == SIGHUP && former.sa_handler == SIG_IGN) {
+    ::sigaction(number, &former, nullptr);
+  }
+  return former;
 }
 
 }  // namespace
@@ -51,16 +55,14 @@ Interrupt::Interrupt() {
       source.request_stop();
     }
   });
-  for (const int number : kSignals) {
-    set_handler(number, on_signal);
+  for (auto& [number, action] : former_) {
+    action = set_handler(number);
   }
-  set_handler(SIGPIPE, on_broken_pipe);
 }
 
 Interrupt::~Interrupt() {
-  set_handler(SIGPIPE, SIG_DFL);
-  for (const int number : kSignals) {
-    set_handler(number, SIG_DFL);
+  for (const auto& [number, action] : former_) {
+    ::sigaction(number, &action, nullptr);
   }
   thread_.request_stop();
   ::sem_post(&wake_);

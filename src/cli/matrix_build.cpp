@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/stop.h"
 #include "build/remote_file.h"
 #include "cli/image_lowering.h"
 #include "oci/reference.h"
@@ -219,9 +220,7 @@ void MatrixBuild::State::run_wave(const std::vector<Slot*>& wave) {
   for (auto* slot : wave) {
     begin(*slot);
     try {
-      if (stop.stop_requested()) {
-        throw Error(ErrorKind::cancelled, "interrupted");
-      }
+      check_stop(stop);
       lower(*slot);
     } catch (const Error& error) {
       fail(*slot, error);

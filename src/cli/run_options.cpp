@@ -136,6 +136,15 @@ std::uint32_t parse_mode(const std::string& text, const std::string& option) {
   return mode & 07777U;
 }
 
+std::uint32_t parse_id(const std::string& text, const std::string& option) {
+  std::uint32_t id = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (code != std::errc{} || end != text.data() + text.size()) {
+    throw run_usage(fmt::format("{}: the user and the group of a tmpfs are numbers: {}", option, text));
+  }
+  return id;
+}
+
 void add_tmpfs(RunOptions& options, const std::string& text) {
   const std::string option = "--tmpfs " + text;
   const auto colon = text.find(':');
@@ -150,6 +159,10 @@ void add_tmpfs(RunOptions& options, const std::string& text) {
       mount.size = parse_bytes(word.substr(5), option);
     } else if (word.starts_with("mode=")) {
       mount.mode = parse_mode(word.substr(5), option);
+    } else if (word.starts_with("uid=")) {
+      mount.uid = parse_id(word.substr(4), option);
+    } else if (word.starts_with("gid=")) {
+      mount.gid = parse_id(word.substr(4), option);
     } else if (word == "exec" || word == "noexec") {
       mount.no_exec = word == "noexec";
     } else if (word == "ro") {

@@ -9,8 +9,9 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <stop_token>
+#include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::uint64_t kMostKeyBytes = 1U << 20;
+constexpr const char* kSocket = "agent";
 
 std::string program(const char* name) {
   if (const auto path = find_program(name)) {
@@ -34,11 +36,11 @@ std::string program(const char* name) {
 }
 
 /// Only what is safe between fork and exec.
-[[noreturn]] void run_agent(const char* path, char* const* argv, int nothing, pid_t parent) {
+[[noreturn]] void run_agent(const char* path, char* const* argv, int place, int nothing, pid_t parent) {
   // Debian's ssh-agent is set-group-ID, and such a program would forget whose end ends it.
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() == parent) {
+  if (::getppid() == parent && ::fchdir(place) == 0) {
     ::setsid();
     for (const int fd : {0, 1, 2}) {
       ::dup2(nothing, fd);
@@ -55,12 +57,12 @@ bool has_ended(pid_t child) {
 
 }  // namespace
 
-SshAgent::SshAgent(const std::vector<std::string>& keys) : directory_(fs::temp_directory_path(), "dlc-ssh-") {
-  for (const auto& key : keys) {
-    if (!fs::is_regular_file(key)) {
-      throw Error(ErrorKind::not_found, "--ssh: " + key + " is neither a key file nor the socket of an agent");
-    }
-  }
+SshAgent::SshAgent(std::string option, const std::vector<std::string>& keys, TemporaryDirectory directory,
+                   std::stop_token stop)
+    : option_(std::move(option)),
+      directory_(std::move(directory)),
+      place_(open_file(directory_.path().string(), O_PATH | O_DIRECTORY)),
+      stop_(std::move(stop)) {
   start();
   try {
     wait_for_socket();
@@ -77,15 +79,19 @@ SshAgent::~SshAgent() {
   end();
 }
 
+std::string SshAgent::socket() const {
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(place_.get()) + "/" + kSocket;
+}
+
 void SshAgent::start() {
   const auto path = program("ssh-agent");
-  std::array<std::string, 4> words{path, "-D", "-a", socket()};
+  std::array<std::string, 4> words{path, "-D", "-a", kSocket};
   const std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
   const UniqueFd nothing = open_file("/dev/null", O_RDWR);
   const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ == 0) {
-    run_agent(path.c_str(), argv.data(), nothing.get(), parent);
+    run_agent(path.c_str(), argv.data(), place_.get(), nothing.get(), parent);
   }
   if (process_ < 0) {
     throw system_error("start ssh-agent");
@@ -105,18 +111,22 @@ void SshAgent::wait_for_socket() const {
 void SshAgent::add(const std::string& key) const {
   // On standard input, as ssh-add refuses a file that others may read. A session of its own has no terminal to ask
   // for a passphrase on.
-  const std::stop_source never;
   const auto result =
       run_command({program("ssh-add"), "-q", "-"},
                   {.environment = {"SSH_AUTH_SOCK=" + socket(), "SSH_ASKPASS_REQUIRE=never", "PATH=/usr/bin:/bin"},
                    .directory = {},
                    .input = read_file(key, kMostKeyBytes),
                    .on_output = {},
-                   .stop = never.get_token()});
-  if (result.status != 0) {
-    throw Error(ErrorKind::invalid, "--ssh: " + key + " cannot be used: not a private key, or one with a passphrase")
-        .hint("add it to an agent (ssh-add " + key + ") and give that: --ssh default");
+                   .stop = stop_});
+  if (result.status == 0) {
+    return;
   }
+  if (result.error.find("passphrase") != std::string::npos) {
+    throw Error(ErrorKind::invalid, option_ + ": " + key + " needs its passphrase")
+        .hint("add it to an agent (ssh-add " + key + ") and give that: " + option_.substr(0, option_.find('=')));
+  }
+  throw Error(ErrorKind::invalid, option_ + ": " + key + " is not a private key that ssh-add can read: " +
+                                      result.error.substr(0, result.error.find('\n')));
 }
 
 void SshAgent::end() noexcept {

@@ -2,24 +2,30 @@
 // An SSH agent of this build's own, for `--ssh ID=KEY`: steps get the use of the keys, not the keys.
 #include <sys/types.h>
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/files.h"
 
 namespace dlc::cli {
 
 class SshAgent {
  public:
-  /// Starts `ssh-agent` with these private keys (files). Throws Error(not_found) where a file or the program is
-  /// missing, Error(invalid) where a key cannot be used without its passphrase.
-  explicit SshAgent(const std::vector<std::string>& keys);
+  /// Starts `ssh-agent`, for which `directory` is, with these private keys (files). `option` is how the user asked for
+  /// it, for messages. Throws Error(not_found) where the program is missing, Error(invalid) where a key cannot be used,
+  /// Error(cancelled).
+  SshAgent(std::string option, const std::vector<std::string>& keys, TemporaryDirectory directory,
+           std::stop_token stop);
   SshAgent(const SshAgent&) = delete;
   SshAgent& operator=(const SshAgent&) = delete;
   /// Ends it; it also ends with this process, however that ends.
   ~SshAgent();
 
-  [[nodiscard]] std::string socket() const { return (directory_.path() / "agent").string(); }
+  /// Good for this process and those it starts, as long as this lives. Through a descriptor: a socket's path has room
+  /// for 107 bytes.
+  [[nodiscard]] std::string socket() const;
 
  private:
   void start();
@@ -27,7 +33,10 @@ class SshAgent {
   void add(const std::string& key) const;
   void end() noexcept;
 
+  std::string option_;
   TemporaryDirectory directory_;
+  UniqueFd place_;  ///< that directory
+  std::stop_token stop_;
   pid_t process_ = 0;
 };
 

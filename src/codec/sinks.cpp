@@ -1,5 +1,6 @@
 #include "codec/sinks.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/stop.h"
 
 namespace dlc::codec {
 
@@ -59,10 +61,32 @@ void TeeSink::finish() {
   second_.finish();
 }
 
-FdSource::FdSource(int fd, std::string what) : fd_(fd), what_(std::move(what)) {}
+void StoppableSink::write(std::span<const std::byte> bytes) {
+  check_stop(stop_);
+  next_.write(bytes);
+}
+
+std::size_t StoppableSource::read(std::span<std::byte> buffer) {
+  check_stop(stop_);
+  return next_.read(buffer);
+}
+
+FdSource::FdSource(int fd, std::string what, std::stop_token stop)
+    : fd_(fd), what_(std::move(what)), stop_(std::move(stop)) {}
+
+void FdSource::wait() const {
+  constexpr int kLookMs = 100;  // for a person who pressed Ctrl-C
+  pollfd ready{fd_, POLLIN, 0};
+  do {
+    check_stop(stop_);
+  } while (::poll(&ready, 1, kLookMs) <= 0);  // less where a signal comes
+}
 
 std::size_t FdSource::read(std::span<std::byte> buffer) {
   for (;;) {
+    if (stop_.stop_possible()) {
+      wait();
+    }
     const ssize_t count = ::read(fd_, buffer.data(), buffer.size());
     if (count >= 0) {
       return static_cast<std::size_t>(count);

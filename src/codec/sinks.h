@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,15 +75,41 @@ class TeeSink : public Sink {
   Sink& second_;
 };
 
-/// Reads a descriptor of the caller's from where it stands.
-class FdSource : public Source {
+/// Gives everything on until a stop request, which is Error(cancelled).
+class StoppableSink : public Sink {
  public:
-  FdSource(int fd, std::string what);
+  StoppableSink(Sink& next, std::stop_token stop) : next_(next), stop_(std::move(stop)) {}
+  void write(std::span<const std::byte> bytes) override;
+  void finish() override { next_.finish(); }
+
+ private:
+  Sink& next_;
+  std::stop_token stop_;
+};
+
+/// The same for what is read.
+class StoppableSource : public Source {
+ public:
+  StoppableSource(Source& next, std::stop_token stop) : next_(next), stop_(std::move(stop)) {}
   std::size_t read(std::span<std::byte> buffer) override;
 
  private:
+  Source& next_;
+  std::stop_token stop_;
+};
+
+/// Reads a descriptor of the caller's from where it stands. A stop request while it waits is Error(cancelled).
+class FdSource : public Source {
+ public:
+  FdSource(int fd, std::string what, std::stop_token stop = {});
+  std::size_t read(std::span<std::byte> buffer) override;
+
+ private:
+  void wait() const;
+
   int fd_;
   std::string what_;
+  std::stop_token stop_;
 };
 
 /// Reads memory of the caller's, which must outlive it. `chunk` limits the bytes of one read (0: no limit).

@@ -64,35 +64,56 @@ std::optional<std::size_t> ShellPattern::match(std::string_view text, std::size_
   }
 }
 
+std::vector<std::size_t> ShellPattern::match_begins(std::string_view text, bool to_end) const {
+  std::vector<std::size_t> positions;
+  for (std::size_t at = 0; at < text.size(); static_cast<void>(take_character(text, at))) {
+    positions.push_back(at);
+  }
+  positions.push_back(text.size());
+  std::vector<std::size_t> begins;
+  // rest[i]: the tokens from the i-th on match at the position; after[i]: at the one behind it.
+  std::vector<char> rest(tokens_.size() + 1, 0);
+  std::vector<char> after(rest.size(), 0);
+  for (auto position = positions.rbegin(); position != positions.rend(); ++position) {
+    std::size_t end = *position;
+    const bool at_end = end == text.size();
+    const std::string_view character = at_end ? std::string_view() : take_character(text, end);
+    rest.back() = at_end || !to_end ? 1 : 0;
+    for (std::size_t i = tokens_.size(); i-- > 0;) {
+      const auto& [kind, wanted] = tokens_[i];
+      if (kind == Kind::star) {
+        rest[i] = rest[i + 1] | after[i];
+      } else {
+        rest[i] = !at_end && (kind == Kind::any || wanted == character) ? after[i + 1] : 0;
+      }
+    }
+    if (rest.front() != 0) {
+      begins.push_back(*position);
+    }
+    rest.swap(after);
+  }
+  std::reverse(begins.begin(), begins.end());
+  return begins;
+}
+
 std::string_view ShellPattern::without_prefix(std::string_view text, bool longest) const {
   const auto end = match(text, 0, longest);
   return end ? text.substr(*end) : text;
 }
 
 std::string_view ShellPattern::without_suffix(std::string_view text, bool longest) const {
-  std::vector<std::size_t> starts;
-  for (std::size_t at = 0; at < text.size();) {
-    starts.push_back(at);
-    static_cast<void>(take_character(text, at));
-  }
-  starts.push_back(text.size());
-  if (!longest) {
-    std::reverse(starts.begin(), starts.end());
-  }
-  for (const std::size_t start : starts) {
-    if (match(text, start, true) == text.size()) {
-      return text.substr(0, start);
-    }
-  }
-  return text;
+  const std::vector<std::size_t> begins = match_begins(text, true);
+  return begins.empty() ? text : text.substr(0, longest ? begins.front() : begins.back());
 }
 
 std::string ShellPattern::replace(std::string_view text, std::string_view replacement, bool all) const {
+  // A match is looked for only where one begins: with '*' each vain search would read the rest of the text.
+  const std::vector<std::size_t> begins = match_begins(text, false);
   std::string result;
   std::size_t at = 0;
   bool after_match = false;  // an empty match directly behind a match does not count
   while (true) {
-    const auto end = match(text, at, true);
+    const auto end = std::binary_search(begins.begin(), begins.end(), at) ? match(text, at, true) : std::nullopt;
     if (end && (*end > at || !after_match)) {
       if (result.size() + replacement.size() > kMaxReplacedBytes) {
         throw Error(ErrorKind::invalid, "a replacement in a substitution gives more than 1 MiB");

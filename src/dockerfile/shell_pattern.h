@@ -31,6 +31,10 @@ class ShellPattern {
   /// The end of the shortest or longest match that begins at `start`.
   [[nodiscard]] std::optional<std::size_t> match(std::string_view text, std::size_t start, bool longest) const;
 
+  /// Where matches begin, in order (to_end: matches that take all that follows). One pass from the right, in time and
+  /// memory proportional to text * pattern and to text.
+  [[nodiscard]] std::vector<std::size_t> match_begins(std::string_view text, bool to_end) const;
+
   std::string text_;
   std::vector<Token> tokens_;
 };

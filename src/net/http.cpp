@@ -10,6 +10,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/stop.h"
 #include "net/transfer.h"
 #include "net/url.h"
 
@@ -20,9 +21,7 @@ void pause(std::chrono::milliseconds time, const std::stop_token& stop) {
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   wake.wait_for(lock, stop, time, [] { return false; });
-  if (stop.stop_requested()) {
-    throw Error(ErrorKind::cancelled, "interrupted");
-  }
+  check_stop(stop);
 }
 
 std::chrono::milliseconds backoff(std::chrono::milliseconds first, int attempt) {

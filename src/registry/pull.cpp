@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/stop.h"
 #include "codec/sinks.h"
 
 namespace dlc::registry {
@@ -21,9 +22,7 @@ class ProgressSink : public codec::Sink {
   ProgressSink(codec::Sink& out, Activity& activity, std::uint64_t total, const std::stop_token& stop)
       : out_(out), activity_(activity), total_(total), stop_(stop) {}
   void write(std::span<const std::byte> bytes) override {
-    if (stop_.stop_requested()) {
-      throw Error(ErrorKind::cancelled, "interrupted");
-    }
+    check_stop(stop_);
     out_.write(bytes);
     done_ += bytes.size();
     const auto now = std::chrono::steady_clock::now();
@@ -102,9 +101,7 @@ class LayerQueue {
     if (failure_) {
       std::rethrow_exception(failure_);
     }
-    if (options_.stop.stop_requested()) {
-      throw Error(ErrorKind::cancelled, "interrupted");
-    }
+    check_stop(options_.stop);
     return fetched_;
   }
 

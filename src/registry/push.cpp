@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/stop.h"
 
 namespace dlc::registry {
 
@@ -36,9 +37,7 @@ class BlobPush {
     if (failure_) {
       std::rethrow_exception(failure_);
     }
-    if (options_.stop.stop_requested()) {
-      throw Error(ErrorKind::cancelled, "interrupted");
-    }
+    check_stop(options_.stop);
     result.present = present_;
     result.mounted = mounted_;
     result.sent = sent_;

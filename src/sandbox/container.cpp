@@ -182,6 +182,10 @@ class Container {
     }
     if (mount.type == ContainerMount::Type::tmpfs) {
       options.push_back(fmt_mode(mount.mode));
+      if (mount.uid != 0 || mount.gid != 0) {
+        options.push_back("uid=" + std::to_string(mount.uid));
+        options.push_back("gid=" + std::to_string(mount.gid));
+      }
       if (mount.size != 0) {
         options.push_back("size=" + std::to_string(mount.size));
       }
@@ -190,6 +194,11 @@ class Container {
     }
     // The source is pinned now: whoever swaps a part of its path for a link later changes nothing.
     UniqueFd source = clone_mount(AT_FDCWD, mount.source, true);
+    if (mount.read_only) {
+      // Now, not by the runtime: crun 1.8 first makes the mount points and the working directory that are missing in
+      // it.
+      make_read_only(source);
+    }
     struct stat status{};
     if (::fstat(source.get(), &status) != 0) {
       throw system_error("stat " + mount.source);

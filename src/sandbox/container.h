@@ -26,6 +26,8 @@ struct ContainerMount {
   bool read_only = true;
   std::uint64_t size = 0;      ///< tmpfs: bytes; 0: no limit
   std::uint32_t mode = 01777;  ///< tmpfs
+  std::uint32_t uid = 0;       ///< tmpfs
+  std::uint32_t gid = 0;       ///< tmpfs
   bool no_exec = false;        ///< programs on it cannot be run
 };
 

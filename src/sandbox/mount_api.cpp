@@ -18,6 +18,14 @@ UniqueFd clone_mount(int directory, const std::string& path, bool recursive) {
   return UniqueFd(fd);
 }
 
+void make_read_only(const UniqueFd& mount) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) != 0) {
+    throw system_error("make a mount read-only");
+  }
+}
+
 void attach_mount(const UniqueFd& mount, const std::string& target) {
   if (::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     throw system_error("mount on " + target);

@@ -11,6 +11,8 @@ namespace dlc::sandbox {
 
 /// A detached copy of the mount (tree) at `path`, which `directory` resolves; with `recursive` mounts below it too.
 [[nodiscard]] UniqueFd clone_mount(int directory, const std::string& path, bool recursive);
+/// The mount and those below it; what they are copies of stays as it is.
+void make_read_only(const UniqueFd& mount);
 /// Attaches a detached mount at `target`.
 void attach_mount(const UniqueFd& mount, const std::string& target);
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "codec/sinks.h"
 #include "codec/tar.h"
 #include "store/changes.h"
 #include "store/database.h"
@@ -186,15 +187,16 @@ struct Layers::State {
     const auto changes = find_changes(upper.get(), lower, options.ancestors, other_names(parent));
     const auto writer = blobs.create();
     const auto compressor = codec::compress(*writer, options.compression);
-    HashingSink tar(*compressor);
+    HashingSink hashed(*compressor);
+    codec::StoppableSink tar(hashed, options.stop);
     const auto entries = write_layer(upper.get(), changes, options.epoch, tar, activity);
     restore_root(upper.get(), lower);
 
     Layer layer;
     layer.parent = parent;
-    layer.diff_id = tar.digest();
+    layer.diff_id = hashed.digest();
     layer.chain_id = oci::chain_id(parent, layer.diff_id);
-    layer.size = tar.size();
+    layer.size = hashed.size();
     layer.unpacked = true;
     const auto known = table.find(layer.chain_id);
     const auto made = table.find_blob(layer.diff_id, codec::engine_name(options.compression));
@@ -215,7 +217,7 @@ struct Layers::State {
     return layer;
   }
 
-  Layer unpack(const Digest& chain, Activity* activity) {
+  Layer unpack(const Digest& chain, const std::stop_token& stop, Activity* activity) {
     const auto found = table.find(chain);
     if (!found) {
       throw Error(ErrorKind::not_found, "layer " + chain.str() + " is not known");
@@ -226,7 +228,7 @@ struct Layers::State {
     }
     try {
       WorkingSnapshot snapshot = begin(layer.parent);
-      const auto entries = extract_blob(layer, snapshot, activity);
+      const auto entries = extract_blob(layer, snapshot, stop, activity);
       layer.unpacked = true;
       write_index(index_path(layer.diff_id), run.path(), entries);
       place_snapshot(snapshot, layer);
@@ -239,10 +241,12 @@ struct Layers::State {
   }
 
   // Checks both digests after the last byte; the caller keeps nothing on an error.
-  std::vector<IndexEntry> extract_blob(Layer& layer, const WorkingSnapshot& snapshot, Activity* activity) {
+  std::vector<IndexEntry> extract_blob(Layer& layer, const WorkingSnapshot& snapshot, const std::stop_token& stop,
+                                       Activity* activity) {
     const UniqueFd blob = blobs.open(layer.blob);
     FileSource file(blob.get(), blobs.path_of(layer.blob).string());
-    HashingSource packed(file);
+    codec::StoppableSource bytes(file, stop);
+    HashingSource packed(bytes);
     const auto decompressor = codec::decompress(packed);
     HashingSource plain(*decompressor);
     ReadAhead ahead(plain);
@@ -392,15 +396,16 @@ Layer Layers::adopt(const Digest& parent, const Digest& diff_id, const oci::Desc
   return with_space_hint([&] { return state_->adopt(parent, diff_id, descriptor); });
 }
 
-Layer Layers::unpack(const Digest& chain_id, Activity* activity) {
-  return with_space_hint([&] { return state_->unpack(chain_id, activity); });
+Layer Layers::unpack(const Digest& chain_id, const std::stop_token& stop, Activity* activity) {
+  return with_space_hint([&] { return state_->unpack(chain_id, stop, activity); });
 }
 
 Layer Layers::import_tar(const Digest& parent, codec::Source& tar, const CommitOptions& options) {
   return with_space_hint([&] {
     WorkingSnapshot snapshot = state_->begin(parent);
     {
-      const auto plain = codec::decompress(tar);
+      codec::StoppableSource bytes(tar, options.stop);
+      const auto plain = codec::decompress(bytes);
       codec::TarReader reader(*plain);
       const UniqueFd upper = open_directory(snapshot.upper());
       LowerView lower(state_->lowers(parent), state_->mode);

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ struct CommitOptions {
   std::optional<std::int64_t> epoch;  ///< later times of changed files become this, in the layer and in the snapshot
   codec::CompressionOptions compression;
   bool ancestors = true;  ///< an entry for each ancestor of a changed path (not for COPY --link)
+  std::stop_token stop;   ///< a request is Error(cancelled), and nothing is kept
 };
 
 /// What a layer holds, one line of its index; see docs/formats/layer-index.md.
@@ -99,7 +101,7 @@ class Layers {
   [[nodiscard]] Layer adopt(const Digest& parent, const Digest& diff_id, const oci::Descriptor& descriptor);
   /// Unpacks an adopted layer whose blob is here; its parent must be unpacked. Checks the diff id; Error(corrupt) and
   /// nothing kept otherwise. No entry, however hostile, is written outside the snapshot.
-  Layer unpack(const Digest& chain_id, Activity* activity = nullptr);
+  Layer unpack(const Digest& chain_id, const std::stop_token& stop = {}, Activity* activity = nullptr);
   /// Adopts and unpacks a tar stream as a layer (a base root file system, an `ADD` archive image).
   [[nodiscard]] Layer import_tar(const Digest& parent, codec::Source& tar, const CommitOptions& options);
   /// Another compression of an existing layer; the blob is made once and recorded.

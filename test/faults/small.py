@@ -90,11 +90,11 @@ class Small(Job):
 class Watched:
     """A run of dlc with `--progress jsonl` whose events are read as they come, so that it never waits for us."""
 
-    def __init__(self, some, arguments, env=None):
+    def __init__(self, some, arguments, env=None, stdin=subprocess.DEVNULL):
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             [some.program, *map(str, arguments), "--progress", "jsonl"],
-            cwd=some.directory, env=some.environment(**(env or {})), stdin=subprocess.DEVNULL,
+            cwd=some.directory, env=some.environment(**(env or {})), stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )
         self.lines = []  # (seconds from the start, text)

@@ -62,6 +62,10 @@ def check_lint(t):
     contains(found["MaintainerDeprecated"]["detail"], "deprecated")
     equal(base64.b64decode(document["sources"][0]["data"]), (bad / "Dockerfile").read_bytes())
     equal(json.loads(t.build("--call=check,format=json", good).out)["warnings"], [])
+    broken = t.context("FROM scratch\nMAINTAINER me\nCOPY --from=none a b c\nNOTHING x\n", name="broken")
+    error = json.loads(t.build("--call=check,format=json", broken, status=1).out)["buildError"]
+    contains(error["message"], "unknown instruction: NOTHING")
+    equal(error["location"], {"ranges": [{"start": {"line": 4}, "end": {"line": 4}}]})
     one = t.context("FROM scratch\nMAINTAINER me\n", name="one")
     contains(t.build("--check", one, status=1).out, "Check complete, 1 warning has been found!\n")
     contains(t.build(one).err, " 1 warning found")

@@ -131,6 +131,10 @@ def check_agent_of_a_user(t):
     contains(t.run_image("user-agent:1", "cat", "/tmp/refused"), "Permission denied")
 
 
+def agents():
+    return set(subprocess.run(["pgrep", "-x", "ssh-agent"], capture_output=True, text=True).stdout.split())
+
+
 def check_agent_of_keys(t):
     """--ssh ID=KEY: an agent of the build's own, gone with it."""
     agent = Agent(t)
@@ -140,17 +144,21 @@ def check_agent_of_keys(t):
     other = t.home / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "other", "-f", str(other)], check=True)
     other.chmod(0o644)  # as Docker, which does not mind
+    before = agents()
     t.build("-t", "keys:1", "--ssh", f"default={agent.key},{other}", context)
     keys = t.run_image("keys:1", "cat", "/keys")
     contains(keys, agent.public)
     contains(keys, other.with_suffix(".pub").read_text().split()[1])
     equal(search(t.store, agent.key.read_text().splitlines()[2].encode()), [])
-    running = subprocess.run(["pgrep", "-f", "ssh-agent -D -a .*dlc-ssh-"], capture_output=True, text=True).stdout
-    equal(running, "", "an agent is left")
+    equal(agents() - before, set(), "an agent is left")
     locked = t.home / "locked"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(locked)], check=True)
-    contains(t.build("--ssh", f"default={locked}", context, status=1).err, "one with a passphrase")
-    contains(t.build("--ssh", "default=/no/such/key", context, status=1).err, "/no/such/key is neither a key file nor")
+    contains(t.build("--ssh", f"default={locked}", context, status=1).err, "needs its passphrase\n  add it to an agent")
+    contains(t.build("--ssh", f"default={context}/Dockerfile", context, status=1).err, "is not a private key that ssh-add")
+    contains(t.build("--ssh", "default=/no/such/key", context, status=1).err, '"/no/such/key" is neither a key file nor')
+    contains(t.build("--ssh", f"a={other},,", context, status=1).err, '"" is neither a key file nor')
+    contains(t.build("--ssh", f"a={agent.socket},{other}", context, status=1).err, "the socket of an agent, which stands alone")
+    contains(t.build("--ssh", f"a={other}", "--ssh", f"a={other}", context, status=1).err, "a is given twice")
 
 
 def check_git_over_ssh(t):
@@ -246,6 +254,18 @@ def check_privileges(t):
     t.build("--allow", "security.insecure", context)
     done = t.build(t.context("FROM BASE\nRUN --security=sandbox mkdir /m && mount -t tmpfs none /m\n", name="sandbox"), status=1)
     contains(done.err, "did not complete successfully")
+
+
+def check_read_only_mounts_stay_unchanged(t):
+    """Neither a mount point nor a working directory is made in what is mounted read-only: the user's context, say."""
+    for name, step in (("point", "RUN --mount=type=bind,target=/src --mount=type=cache,target=/src/made true\n"),
+                       ("workdir", "WORKDIR /src/made\nRUN --mount=type=bind,target=/src true\n")):
+        context = t.context("FROM BASE\n" + step, name=name)
+        before = sorted(context.iterdir())
+        done = t.build(context, status=1)
+        contains(done.err, "ERROR: failed to solve: ")
+        expect(re.search("read-only file system|No such file or directory", done.err, re.I), done.err)
+        equal(sorted(context.iterdir()), before)
 
 
 def check_networks(t):

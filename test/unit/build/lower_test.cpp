@@ -403,6 +403,9 @@ TEST(Lower, LintNeedsTheScopes) {
                                      "UndefinedVar", "WorkdirRelativePath", "JSONArgsRecommended",
                                      "MultipleInstructionsDisallowed", "JSONArgsRecommended", "ExposeInvalidFormat",
                                      "ExposeProtoCasing", "InvalidBaseImagePlatform"));
+  Fixture stage;
+  static_cast<void>(stage.lowered("FROM base AS Up\nFROM --platform=linux/amd64 Up\n"));
+  EXPECT_THAT(stage.rules(), testing::Not(Contains("InvalidDefaultArgInFrom")));
   Fixture ignored;
   ignored.options.context.local.ignore = {"*.log"};
   static_cast<void>(ignored.lowered("FROM base\nCOPY a.log b /d/\n"));

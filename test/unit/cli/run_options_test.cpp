@@ -43,8 +43,9 @@ TEST(RunOptionsTest, VariablesFromHere) {
 }
 
 TEST(RunOptionsTest, MountsOfEachKind) {
-  const auto options = parsed({"-v", "/etc:/a:ro", "-v", "/etc:/b/../c/", "--tmpfs", "/t:size=1m,mode=700,exec",
-                               "--mount", "type=bind,src=/etc,dst=/d,readonly", "-v", "/own", "i"});
+  const auto options =
+      parsed({"-v", "/etc:/a:ro", "-v", "/etc:/b/../c/", "--tmpfs", "/t:size=1m,mode=700,exec,uid=5,gid=6", "--mount",
+              "type=bind,src=/etc,dst=/d,readonly", "-v", "/own", "i"});
   ASSERT_THAT(options.mounts, SizeIs(4));
   EXPECT_TRUE(options.mounts[0].read_only);
   EXPECT_EQ(options.mounts[1].target, "/c");
@@ -53,6 +54,8 @@ TEST(RunOptionsTest, MountsOfEachKind) {
   EXPECT_EQ(options.mounts[3].size, 1U << 20);
   EXPECT_EQ(options.mounts[3].mode, 0700U);
   EXPECT_FALSE(options.mounts[3].no_exec);
+  EXPECT_EQ(options.mounts[3].uid, 5U);
+  EXPECT_EQ(options.mounts[3].gid, 6U);
   EXPECT_THAT(options.directories, ElementsAre("/own"));
 }
 
@@ -62,6 +65,7 @@ TEST(RunOptionsTest, WrongMounts) {
   EXPECT_EQ(failure({"-v", "/etc:/", "i"}), ErrorKind::usage);
   EXPECT_EQ(failure({"-v", "/etc:/x:bad", "i"}), ErrorKind::usage);
   EXPECT_EQ(failure({"-v", "/no/such/place:/x", "i"}), ErrorKind::not_found);
+  EXPECT_EQ(failure({"--tmpfs", "/t:uid=root", "i"}), ErrorKind::usage);
   EXPECT_EQ(failure({"--mount", "type=volume,dst=/x", "i"}), ErrorKind::unsupported);
 }
 

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <random>
 
 #include "base/error.h"
 
@@ -159,6 +161,52 @@ TEST(Word, GrowthHasALimit) {
               testing::HasSubstr("more than 1 MiB"));
   EXPECT_THAT(failure("$a$a$a", [](std::string_view) { return std::optional(std::string(6 << 20, 'x')); }),
               testing::HasSubstr("longer than 16 MiB"));
+}
+
+// Each of these read the rest of the text for each of its characters: minutes.
+TEST(Word, PatternsAreMatchedInOnePass) {
+  const std::string text(200'000, 'a');
+  const auto expanded = [&text](std::string_view word) {
+    return expand_word(word, [&text](std::string_view) { return std::optional(text); });
+  };
+  EXPECT_EQ(expanded("${v//*a*a*a*b/c}"), text);
+  EXPECT_EQ(expanded("${v%%b*a*a}"), text);
+  EXPECT_EQ(expanded("${v%b*}"), text);
+  EXPECT_EQ(expanded("${v//a*a/c}"), "c");
+}
+
+// Whether the pattern (only '*', '?' and characters) takes the whole text, by its definition.
+bool takes(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) {
+    return text.empty();
+  }
+  if (pattern[0] == '*') {
+    return takes(pattern.substr(1), text) || (!text.empty() && takes(pattern, text.substr(1)));
+  }
+  return !text.empty() && (pattern[0] == '?' || pattern[0] == text[0]) && takes(pattern.substr(1), text.substr(1));
+}
+
+TEST(Word, SuffixesAreWhatThePatternTakes) {
+  std::mt19937 random(7);
+  const auto draw = [&random](std::string_view letters, std::size_t most) {
+    std::string text(random() % (most + 1), ' ');
+    std::generate(text.begin(), text.end(), [&] { return letters[random() % letters.size()]; });
+    return text;
+  };
+  for (int i = 0; i < 5000; ++i) {
+    const std::string text = draw("ab", 8);
+    const std::string pattern = draw("ab*?", 5);
+    std::vector<std::string> kept;  // the longest suffix taken first
+    for (std::size_t at = 0; at <= text.size(); ++at) {
+      if (takes(pattern, std::string_view(text).substr(at))) {
+        kept.push_back(text.substr(0, at));
+      }
+    }
+    const auto lookup = [&text](std::string_view) { return std::optional(text); };
+    EXPECT_EQ(expand_word("${v%%" + pattern + "}", lookup), kept.empty() ? text : kept.front())
+        << pattern << ' ' << text;
+    EXPECT_EQ(expand_word("${v%" + pattern + "}", lookup), kept.empty() ? text : kept.back()) << pattern << ' ' << text;
+  }
 }
 
 TEST(Word, WordsSplitAtUnquotedBlanksOnly) {

@@ -48,6 +48,20 @@ TEST_F(MountsTest, WritableBindChangesItsSource) {
   EXPECT_THAT(changes(), IsEmpty());
 }
 
+TEST_F(MountsTest, NothingIsMadeInWhatIsReadOnly) {
+  fs::create_directory(host() / "there");
+  add(host(), "/in");
+  spec.cwd = "/in/there";
+  EXPECT_EQ(shell("pwd").out, "/in/there\n");
+  spec.cwd = "/in/new";
+  EXPECT_THROW((void)shell("pwd"), Error);
+  EXPECT_FALSE(fs::exists(host() / "new"));
+  spec.cwd = "/";
+  add(host() / "there", "/in/point");
+  EXPECT_THROW((void)shell("pwd"), Error);
+  EXPECT_FALSE(fs::exists(host() / "point"));
+}
+
 TEST_F(MountsTest, FileOverAFileThatIsThereOrNot) {
   add(host() / "f", "/single.txt");
   add(host() / "f", "/etc/group");
@@ -63,10 +77,16 @@ TEST_F(MountsTest, NestedMountsInOrder) {
 }
 
 TEST_F(MountsTest, TmpfsHasSizeAndMode) {
-  spec.mounts.push_back(
-      {.type = ContainerMount::Type::tmpfs, .source = "", .target = "/t", .size = 1U << 20, .mode = 0750});
-  const auto outcome = shell("stat -c %a /t; dd if=/dev/zero of=/t/f bs=65536 count=40 2>/dev/null || echo full");
-  EXPECT_EQ(outcome.out, "750\nfull\n");
+  spec.mounts.push_back({.type = ContainerMount::Type::tmpfs,
+                         .source = "",
+                         .target = "/t",
+                         .size = 1U << 20,
+                         .mode = 0750,
+                         .uid = 12,
+                         .gid = 34});
+  const auto outcome =
+      shell("stat -c '%a %u %g' /t; dd if=/dev/zero of=/t/f bs=65536 count=40 2>/dev/null || echo full");
+  EXPECT_EQ(outcome.out, "750 12 34\nfull\n");
   EXPECT_THAT(changes(), IsEmpty());
 }
 

@@ -99,6 +99,18 @@ TEST_F(LayersCommit, without_ancestors_only_the_changes_are_named) {
   EXPECT_THAT(paths_of(layer), ElementsAre("data/deep/er/.wh.c", "tmp/new"));
 }
 
+TEST_F(LayersCommit, a_stop_request_ends_it_and_nothing_is_kept) {
+  std::stop_source stop;
+  stop.request_stop();
+  auto options = options_of();
+  options.stop = stop.get_token();
+  const auto below = base();
+  const auto snapshots = [this] {
+    return std::distance(std::filesystem::directory_iterator(directory_.path() / "snapshots"), {});
+  };
+  EXPECT_THROW((void)step(below.chain_id, "echo new > new", options), Error);
+  EXPECT_EQ(snapshots(), 1);
+}
 TEST_F(LayersCommit, a_directory_made_again_hides_each_old_entry_by_name) {
   const auto below = base();
   const auto layer = step(below.chain_id, "rm -r data; mkdir -p data/deep/x; echo a2 > data/a");

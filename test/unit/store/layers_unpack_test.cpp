@@ -289,6 +289,15 @@ TEST_F(LayersUnpack, damaged_layers_are_refused_and_nothing_is_kept) {
   EXPECT_TRUE(store().layers().unpack(layer.chain_id).unpacked);
 }
 
+TEST_F(LayersUnpack, a_stop_request_ends_it_and_nothing_is_kept) {
+  const auto layer = adopt({}, make_tar({{entry_of(Type::file, "a"), std::string(1 << 20, 'a')}}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_THROW((void)store().layers().unpack(layer.chain_id, stop.get_token()), Error);
+  EXPECT_FALSE(store().layers().find(layer.chain_id)->unpacked);
+  EXPECT_TRUE(store().layers().unpack(layer.chain_id).unpacked);
+}
+
 TEST_F(LayersUnpack, unpacking_needs_the_parent_and_the_blob) {
   const auto below = adopt({}, make_tar({{entry_of(Type::file, "a"), "a"}}));
   const auto above = adopt(below.chain_id, make_tar({{entry_of(Type::file, "b"), "b"}}));

@@ -271,7 +271,6 @@ void DocumentLint::build_flag(const Entry& build, const Node& image) {
 
 void DocumentLint::flag_name(const Entry& build, const Node& image) {
   const Node& value = *build.value.node;
-  const auto flags = flags_of(framework_);
   const auto text = [&](std::string_view key) {
     const Entry* entry = image.find(key);
     return entry != nullptr && entry->value.node->kind == Kind::string ? entry->value.node->text : std::string();
@@ -285,6 +284,11 @@ void DocumentLint::flag_name(const Entry& build, const Node& image) {
   const bool complete =
       knows(known_device_types(), device) && knows(known_image_types(), type) && knows(known_py_versions(), python);
   const auto own = complete ? selection_variable(framework_, device, type, python) : std::string();
+  if (complete && (value.anchor == own || value.anchor == selection_variable(framework_.substr(0, framework_.find('_')),
+                                                                             device, type, python))) {
+    return;
+  }
+  const auto flags = flags_of(framework_);
   if (std::find(flags.begin(), flags.end(), value.anchor) == flags.end()) {
     // The image's own combination is meant, whatever else is spelt alike.
     const auto similar = complete ? own : closest(value.anchor, flags);
@@ -293,11 +297,7 @@ void DocumentLint::flag_name(const Entry& build, const Node& image) {
          "dead-build-flag");
     return;
   }
-  if (!complete) {
-    return;
-  }
-  const auto of_family = selection_variable(framework_.substr(0, framework_.find('_')), device, type, python);
-  if (value.anchor != own && value.anchor != of_family) {
+  if (complete) {
     warn(value.anchor_at,
          fmt::format("&{} selects another combination than this image's ({}, {}, {})", value.anchor, device, type,
                      python),

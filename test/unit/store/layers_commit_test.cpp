@@ -106,7 +106,7 @@ TEST_F(LayersCommit, a_stop_request_ends_it_and_nothing_is_kept) {
   options.stop = stop.get_token();
   const auto below = base();
   const auto snapshots = [this] {
-    return std::distance(std::filesystem::directory_iterator(directory_.path() / "snapshots"), {});
+    return std::distance(std::filesystem::directory_iterator(directory_.path() / "store/snapshots"), {});
   };
   EXPECT_THROW((void)step(below.chain_id, "echo new > new", options), Error);
   EXPECT_EQ(snapshots(), 1);

@@ -123,15 +123,28 @@ std::vector<std::string> map_command(const char* program, pid_t target, const st
 }
 
 /// Set once, before there are threads: the kernel does not say who made the namespace that a process is in.
-bool& entered() noexcept {
-  static bool state = false;
-  return state;
+struct OwnIds {
+  uid_t uid;
+  gid_t gid;
+};
+std::optional<OwnIds>& entered() noexcept {
+  static std::optional<OwnIds> ids;
+  return ids;
 }
 
 }  // namespace
 
 bool is_ordinary_user() noexcept {
   return entered() || ::geteuid() != 0;
+}
+
+std::vector<std::string> with_own_ids() {
+  const auto& ids = entered();
+  if (!ids) {
+    return {};
+  }
+  return {"unshare", "--user", "--map-user=" + std::to_string(ids->uid), "--map-group=" + std::to_string(ids->gid),
+          "--"};
 }
 
 std::vector<IdRange> subordinate_ranges(std::string_view file, std::string_view name, std::uint32_t uid) {
@@ -217,7 +230,8 @@ void enter_user_namespace() {
   }
   const UniqueFd go_read(pipe[0]);
   UniqueFd go_write(pipe[1]);
-  const auto name = user_name(::getuid());
+  const OwnIds own{::getuid(), ::getgid()};
+  const auto name = user_name(own.uid);
   const pid_t target = ::getpid();
   const pid_t helper = ::fork();
   if (helper < 0) {
@@ -242,7 +256,7 @@ void enter_user_namespace() {
     throw Error(ErrorKind::denied, "newuidmap or newgidmap refused the ids of " + name)
         .hint("look at the lines for this user in /etc/subuid and /etc/subgid; or run dlc as root");
   }
-  entered() = true;
+  entered() = own;
 }
 
 }  // namespace dlc

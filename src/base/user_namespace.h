@@ -32,6 +32,9 @@ struct IdRange {
 void enter_user_namespace();
 /// Whether dlc was started by another user than root, before or after it entered the namespace.
 [[nodiscard]] bool is_ordinary_user() noexcept;
+/// What a command begins with that must find the user's own ids, not root's: ssh reads the settings of the user that
+/// getuid(2) names, whatever HOME is. Empty where `enter_user_namespace` changed nothing.
+[[nodiscard]] std::vector<std::string> with_own_ids();
 /// Why `enter_user_namespace` would fail, as the error it would throw, with the remedy; without entering. nullopt: it
 /// would not.
 [[nodiscard]] std::optional<Error> user_namespace_obstacle();

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "base/user_namespace.h"
 #include "build/root_tree.h"
 #include "codec/base64.h"
 #include "dockerfile/text.h"
@@ -64,6 +65,10 @@ bool is_ssh(const std::string& url) {
 
 /// The first line that git or ssh said and that is no warning: the ones behind it are advice.
 std::string reason(std::string_view output) {
+  constexpr std::string_view kOtherKey = "REMOTE HOST IDENTIFICATION HAS CHANGED";
+  if (output.find(kOtherKey) != std::string_view::npos) {  // in a frame, with a page of advice
+    return "the server has another key than the one in known_hosts: " + std::string(kOtherKey);
+  }
   while (!output.empty()) {
     const auto end = std::min(output.find('\n'), output.size());
     auto line = dockerfile::trim(output.substr(0, end));
@@ -109,8 +114,9 @@ class Git {
   }
 
   CommandResult attempt(std::vector<std::string> arguments, bool quiet = false) {
-    std::vector<std::string> argv{
-        "git", "-c", "advice.detachedHead=false", "-c", "protocol.ext.allow=never", "-c", "init.defaultBranch=master"};
+    auto argv = with_own_ids();
+    argv.insert(argv.end(), {"git", "-c", "advice.detachedHead=false", "-c", "protocol.ext.allow=never", "-c",
+                             "init.defaultBranch=master"});
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     CommandOptions options;
     options.environment = environment_;
@@ -243,7 +249,7 @@ Checkout check_out(const GitOp& op, const fs::path& directory, const GitAccess& 
   try {
     fetch(git, op);
   } catch (Error& error) {
-    if (is_ssh(op.url) && access.agent.empty()) {
+    if (is_ssh(op.url) && access.agent.empty() && error.message().find("known_hosts") == std::string::npos) {
       error.hint("no SSH agent was given: --ssh default");
     }
     throw;

@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/stop.h"
 #include "build/agent_socket.h"
 #include "build/cdi.h"
 #include "build/context_tree.h"
@@ -177,10 +180,13 @@ class StepMounts {
 
   void wait_for(int lock, const Mount& mount) {
     context_.activity.log(LogStream::err, "waiting for the cache " + mount.id + ", which another step uses\n");
-    while (::flock(lock, LOCK_EX) != 0) {
-      if (errno != EINTR) {
+    constexpr std::chrono::milliseconds kInterval{20};
+    while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EINTR && errno != EWOULDBLOCK) {
         throw system_error("lock the cache " + mount.id);
       }
+      check_stop(context_.stop);
+      std::this_thread::sleep_for(kInterval);
     }
   }
 

@@ -93,7 +93,7 @@ std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, Ev
       root /= "unpacked";
       std::filesystem::create_directory(root);
       const UniqueFd again = open_file(fetched.file.string(), O_RDONLY);
-      unpack_archive(again.get(), op.url, RootTree(root), "", std::nullopt);
+      unpack_archive(again.get(), op.url, RootTree(root), "", std::nullopt, stop);
     }
   }
   activity.finish(ActivityResult::done);

@@ -191,8 +191,8 @@ bool is_archive(int file, const std::string& name) {
 }
 
 void unpack_archive(int file, const std::string& name, const RootTree& root, const std::string& dest,
-                    const std::optional<std::pair<std::uint32_t, std::uint32_t>>& owner) {
-  codec::FdSource source(file, name);
+                    const std::optional<std::pair<std::uint32_t, std::uint32_t>>& owner, const std::stop_token& stop) {
+  codec::FdSource source(file, name, stop);
   const auto plain = codec::decompress(source);
   codec::TarReader tar(*plain);
   if (auto first = tar.next()) {

@@ -93,6 +93,9 @@ class ImageBuild {
       file = dockerfile::parse(request_.dockerfile, request_.dockerfile_name, diagnostics_);
       check_stages(file);
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::cancelled) {
+        throw;
+      }
       if (request_.call_json) {
         print_out(check_json(diagnostics_, request_.dockerfile_name, request_.dockerfile, &error));
       } else if (!diagnostics_.all().empty()) {
@@ -307,9 +310,10 @@ class ImageBuild {
 };
 
 /// --call=targets and --call=outline: what the Dockerfile says, no store and no step.
-int describe(const GivenArguments& given, const Interrupt& interrupt) {
+int describe(ImageBuildRequest options, const GivenArguments& given, const Interrupt& interrupt) {
   const auto make_directory = [] { return TemporaryDirectory(std::filesystem::temp_directory_path(), "dlc-context-"); };
-  const auto request = make_request(given, {.make_directory = make_directory, .stop = interrupt.token()});
+  const auto request =
+      complete_request(std::move(options), given, {.make_directory = make_directory, .stop = interrupt.token()});
   Diagnostics diagnostics;
   const auto file = dockerfile::parse(request.dockerfile, request.dockerfile_name, diagnostics);
   print_out(request.call == "targets" ? targets_text(file, request.call_json)
@@ -317,22 +321,26 @@ int describe(const GivenArguments& given, const Interrupt& interrupt) {
   return 0;
 }
 
-int build_image(const GivenArguments& given, const GlobalOptions& global, const Interrupt& interrupt) {
-  const auto store = open_store(global.store);
-  auto request = make_request(
-      given, {.make_directory = [&store] { return store->make_temporary_directory(); }, .stop = interrupt.token()});
-  ImageBuild image(request, global, *store, interrupt);
+int build_image(ImageBuildRequest options, const GivenArguments& given, const GlobalOptions& global,
+                store::Store& store, const Interrupt& interrupt) {
+  const auto make_directory = [&store] { return store.make_temporary_directory(); };
+  auto request =
+      complete_request(std::move(options), given, {.make_directory = make_directory, .stop = interrupt.token()});
+  ImageBuild image(request, global, store, interrupt);
   return request.call == "check" ? image.check() : image.run();
 }
 
 int build_or_describe(const GivenArguments& given, const GlobalOptions& global) {
-  const bool builds = needs_store(given);
-  if (builds) {
+  auto options = read_request(given);
+  std::unique_ptr<store::Store> store;
+  if (options.call == "build" || options.call == "check") {
     sandbox::enter_private_namespace();  // before the first thread
+    store = open_store(global.store);
   }
   const Interrupt interrupt;
   try {
-    return builds ? build_image(given, global, interrupt) : describe(given, interrupt);
+    return store ? build_image(std::move(options), given, global, *store, interrupt)
+                 : describe(std::move(options), given, interrupt);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::cancelled || interrupt.signal() == 0) {
       throw;

@@ -90,14 +90,14 @@ fs::path clone(const std::string& text, const fs::path& folder, const std::stop_
 }
 
 /// The files of an archive, or false where the file is none.
-bool unpack_context(const fs::path& file, const fs::path& directory) {
+bool unpack_context(const fs::path& file, const fs::path& directory, const std::stop_token& stop) {
   const UniqueFd probe = open_file(file.string(), O_RDONLY);
   if (!build::is_archive(probe.get(), "the context")) {
     return false;
   }
   fs::create_directory(directory);
   const UniqueFd archive = open_file(file.string(), O_RDONLY);
-  build::unpack_archive(archive.get(), "the context", build::RootTree(directory), "", std::nullopt);
+  build::unpack_archive(archive.get(), "the context", build::RootTree(directory), "", std::nullopt, stop);
   return true;
 }
 
@@ -110,8 +110,9 @@ void spool_stdin(const fs::path& path, const std::stop_token& stop) {
 
 /// A file that came as a stream: an archive is the context, anything else a Dockerfile without one. Returns the
 /// context's directory, or an empty path.
-fs::path take_stream(const fs::path& file, const fs::path& folder, ImageBuildRequest& request) {
-  if (unpack_context(file, folder / "context")) {
+fs::path take_stream(const fs::path& file, const fs::path& folder, const std::stop_token& stop,
+                     ImageBuildRequest& request) {
+  if (unpack_context(file, folder / "context", stop)) {
     request.lower.context_time = [directory = folder / "context"]() -> std::optional<std::int64_t> {
       const auto newest = build::newest_time(build::RootTree(directory));
       return newest == 0 ? std::nullopt : std::optional(newest);
@@ -132,7 +133,7 @@ fs::path fetch(const std::string& url, const fs::path& folder, const std::stop_t
   if (fetched.modified != 0) {
     request.lower.context_time = [time = fetched.modified] { return std::optional(time); };
   }
-  return take_stream(fetched.file, folder, request);
+  return take_stream(fetched.file, folder, stop, request);
 }
 
 std::vector<std::string> read_ignore(const fs::path& file) {
@@ -184,6 +185,13 @@ std::string read_stdin(const std::stop_token& stop) {
   return codec::read_all(in);
 }
 
+/// -f FIFO, as `-f <(...)` gives: its writer may never come.
+std::string read_fifo(const fs::path& path, const std::stop_token& stop) {
+  const UniqueFd fifo = open_file(path.string(), O_RDONLY | O_NONBLOCK);
+  codec::FdSource in(fifo.get(), path.string(), stop);
+  return codec::read_all(in);
+}
+
 /// Docker looks for "dockerfile" too.
 fs::path default_dockerfile(const fs::path& context) {
   std::error_code ignored;
@@ -197,7 +205,8 @@ fs::path inside(const fs::path& context, const fs::path& path) {
   return resolved ? context / *resolved : context / "no such file";
 }
 
-void read_dockerfile(const std::string& file, const fs::path& context, ImageBuildRequest& request) {
+void read_dockerfile(const std::string& file, const fs::path& context, const std::stop_token& stop,
+                     ImageBuildRequest& request) {
   std::error_code ignored;
   const bool foreign = request.fetched_context.has_value() && !fs::path(file).is_absolute();
   fs::path path = file.empty() ? default_dockerfile(context) : fs::path(file);
@@ -214,7 +223,7 @@ void read_dockerfile(const std::string& file, const fs::path& context, ImageBuil
                                                   file.empty() ? "Dockerfile" : file))
         .hint("name it with -f, or give another directory");
   }
-  request.dockerfile = read_file(path, kMostDockerfile);
+  request.dockerfile = fs::is_fifo(path, ignored) ? read_fifo(path, stop) : read_file(path, kMostDockerfile);
   request.dockerfile_name = file.empty() ? path.filename().string() : file;
   request.lower.context.local.ignore = read_ignore(fs::exists(own, ignored) ? own : ignore);
 }
@@ -232,7 +241,7 @@ void read_context(const GivenArguments& given, const RequestMeans& means, ImageB
     }
     const auto& folder = request.fetched_context.emplace(means.make_directory()).path();
     spool_stdin(folder / "fetched", means.stop);
-    directory = take_stream(folder / "fetched", folder, request);
+    directory = take_stream(folder / "fetched", folder, means.stop, request);
   } else if (is_git(operand)) {
     const auto& folder = request.fetched_context.emplace(means.make_directory()).path();
     directory = clone(operand, folder, means.stop, request);
@@ -247,7 +256,7 @@ void read_context(const GivenArguments& given, const RequestMeans& means, ImageB
       request.dockerfile_name = "Dockerfile";
       context.local.ignore = read_ignore(directory / ".dockerignore");
     } else {
-      read_dockerfile(file, directory, request);
+      read_dockerfile(file, directory, means.stop, request);
     }
     if (!request.lower.context_time) {
       request.lower.context_time = [local = context.local] {

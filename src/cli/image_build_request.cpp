@@ -196,10 +196,11 @@ void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
 
 void check_keys(const std::string& option, const std::vector<std::string>& keys) {
   for (const auto& key : keys) {
-    if (fs::is_socket(key)) {
+    std::error_code ignored;
+    if (fs::is_socket(key, ignored)) {
       throw usage(option + ": " + key + " is the socket of an agent, which stands alone");
     }
-    if (!fs::is_regular_file(key)) {
+    if (!fs::is_regular_file(key, ignored)) {
       throw Error(ErrorKind::not_found, option + ": \"" + key + "\" is neither a key file nor the socket of an agent");
     }
   }
@@ -219,7 +220,8 @@ void read_agents(const GivenArguments& given, const RequestMeans& means, ImageBu
     if (request.solve.ssh.contains(id)) {
       throw usage(option + ": " + id + " is given twice").hint("several keys of one agent: --ssh " + id + "=KEY,KEY");
     }
-    if (fs::is_socket(*value)) {
+    std::error_code ignored;
+    if (fs::is_socket(*value, ignored)) {
       request.solve.ssh[id] = *value;
     } else {
       const auto keys = build::split_csv(*value);
@@ -372,13 +374,7 @@ void read_stages(const GivenArguments& given, ImageBuildRequest& request) {
 
 }  // namespace
 
-bool needs_store(const GivenArguments& given) {
-  ImageBuildRequest request;
-  read_call(given, request);
-  return request.call == "build" || request.call == "check";
-}
-
-ImageBuildRequest make_request(const GivenArguments& given, const RequestMeans& means) {
+ImageBuildRequest read_request(const GivenArguments& given) {
   ImageBuildRequest request;
   if (given.operands.size() != 1) {
     throw usage(given.operands.empty() ? "the build context is missing" : "one build context is wanted, not several")
@@ -389,7 +385,6 @@ ImageBuildRequest make_request(const GivenArguments& given, const RequestMeans& 
   read_limits(given, request.lower);
   read_network(given, request);
   read_secrets(given, request);
-  read_agents(given, means, request);
   read_outputs(given, request);
   read_platforms(given, request);
   read_caches(given, request);
@@ -401,6 +396,11 @@ ImageBuildRequest make_request(const GivenArguments& given, const RequestMeans& 
   }
   request.iidfile = given.last("iidfile");
   request.metadata_file = given.last("metadata-file");
+  return request;
+}
+
+ImageBuildRequest complete_request(ImageBuildRequest request, const GivenArguments& given, const RequestMeans& means) {
+  read_agents(given, means, request);
   read_context(given, means, request);
   settle_epoch(request.lower);
   request.lower.dockerfile_name = request.dockerfile_name;

@@ -46,17 +46,18 @@ struct ImageBuildRequest {
   std::optional<TemporaryDirectory> fetched_context;  ///< of a context that came as a stream or from git
 };
 
-/// What a request may use while it is made. Its directories must outlive it.
+/// All that the options say by themselves. Throws Error(usage/invalid/not_found).
+[[nodiscard]] ImageBuildRequest read_request(const GivenArguments& given);
+
+/// What a request may use to become complete. Its directories must outlive it.
 struct RequestMeans {
   std::function<TemporaryDirectory()> make_directory;  ///< for what is fetched
   std::stop_token stop;
 };
 
-/// Reads the Dockerfile and the ignore file; of the context only what is not on this machine. Throws
-/// Error(usage/invalid/not_found/network/cancelled).
-[[nodiscard]] ImageBuildRequest make_request(const GivenArguments& given, const RequestMeans& means);
-
-/// --call and --check: does this command line need a store?
-[[nodiscard]] bool needs_store(const GivenArguments& given);
+/// Adds the agents of --ssh, the Dockerfile and the ignore file; of the context only what is not on this machine is
+/// read. Throws Error(usage/invalid/not_found/network/cancelled).
+[[nodiscard]] ImageBuildRequest complete_request(ImageBuildRequest request, const GivenArguments& given,
+                                                 const RequestMeans& means);
 
 }  // namespace dlc::cli

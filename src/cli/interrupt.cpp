@@ -18,6 +18,9 @@ constexpr int kSignalStatus = 128;
 
 void on_signal(int number) {
   int none = 0;
+  if (number == SIGHUP && first_signal == SIGHUP) {
+    return;  // a terminal that closes sends it from the shell and from the kernel
+  }
   if (!first_signal.compare_exchange_strong(none, number)) {
     ::_exit(kSignalStatus + first_signal);
   }

@@ -1,7 +1,8 @@
 #pragma once
 // SIGINT, SIGTERM and SIGHUP as a stop request: the first one asks the work to end, the second one ends the process at
-// once (which loses nothing that is finished: docs/engine.md, "Store"). One at a time in a process. A SIGHUP that was
-// ignored (nohup) stays so. While it lives, writing into a pipe that nobody reads fails instead of ending the process.
+// once, which loses nothing that is finished (docs/engine.md, "Store"). A second SIGHUP is passed over: a terminal that
+// closes sends two. One at a time in a process. A SIGHUP that was ignored (nohup) stays so. While it lives, writing
+// into a pipe that nobody reads fails instead of ending the process.
 #include <semaphore.h>
 
 #include <array>

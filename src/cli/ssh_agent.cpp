@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +81,10 @@ SshAgent::~SshAgent() {
 }
 
 std::string SshAgent::socket() const {
+  auto path = (directory_.path() / kSocket).string();
+  if (path.size() < sizeof sockaddr_un::sun_path) {
+    return path;
+  }
   return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(place_.get()) + "/" + kSocket;
 }
 

@@ -23,8 +23,8 @@ class SshAgent {
   /// Ends it; it also ends with this process, however that ends.
   ~SshAgent();
 
-  /// Good for this process and those it starts, as long as this lives. Through a descriptor: a socket's path has room
-  /// for 107 bytes.
+  /// Good as long as this lives. A path that a socket has no room for (107 bytes) is given through a descriptor of this
+  /// process.
   [[nodiscard]] std::string socket() const;
 
  private:

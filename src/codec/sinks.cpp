@@ -91,7 +91,7 @@ std::size_t FdSource::read(std::span<std::byte> buffer) {
     if (count >= 0) {
       return static_cast<std::size_t>(count);
     }
-    if (errno != EINTR) {
+    if (errno != EINTR && !(errno == EAGAIN && stop_.stop_possible())) {
       throw system_error("cannot read " + what_);
     }
   }

@@ -175,6 +175,11 @@ def check_git_over_ssh(t):
     equal((t.home / "out/repo/a.txt").read_text(), "one")
     done = t.build(context, status=1, env={**env, "SSH_AUTH_SOCK": agent.socket})
     contains(done.err, "--ssh default")
+    t.write("stranger", "#!/bin/sh\nfor line in @@@@ '@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @' @@@@ 'Go away.'; do\n"
+                        "echo \"$line\" >&2; done; exit 255\n", 0o755)
+    done = t.build(context, status=1, env={**env, "GIT_SSH_COMMAND": str(t.home / "stranger")})
+    contains(done.err, "another key than the one in known_hosts")
+    expect("--ssh default" not in done.err, done.err)
     # the user's own agent fetches the user's own context
     t.build("-t", "ssh-context:1", url, env={**env, "SSH_AUTH_SOCK": agent.socket})
 

@@ -122,11 +122,11 @@ std::vector<std::string> map_command(const char* program, pid_t target, const st
   ::_exit(0);
 }
 
-/// Set once, before there are threads: the kernel does not say who made the namespace that a process is in.
 struct OwnIds {
   uid_t uid;
   gid_t gid;
 };
+/// Set once, before there are threads: the kernel does not say who made the namespace that a process is in.
 std::optional<OwnIds>& entered() noexcept {
   static std::optional<OwnIds> ids;
   return ids;

@@ -63,10 +63,12 @@ bool is_ssh(const std::string& url) {
   return url.starts_with("ssh://") || url.find("://") == std::string::npos;
 }
 
+/// What ssh says of a server whose key is not the one it had, in a frame and with a page of advice.
+constexpr std::string_view kOtherKey = "REMOTE HOST IDENTIFICATION HAS CHANGED";
+
 /// The first line that git or ssh said and that is no warning: the ones behind it are advice.
 std::string reason(std::string_view output) {
-  constexpr std::string_view kOtherKey = "REMOTE HOST IDENTIFICATION HAS CHANGED";
-  if (output.find(kOtherKey) != std::string_view::npos) {  // in a frame, with a page of advice
+  if (output.find(kOtherKey) != std::string_view::npos) {
     return "the server has another key than the one in known_hosts: " + std::string(kOtherKey);
   }
   while (!output.empty()) {
@@ -249,7 +251,7 @@ Checkout check_out(const GitOp& op, const fs::path& directory, const GitAccess& 
   try {
     fetch(git, op);
   } catch (Error& error) {
-    if (is_ssh(op.url) && access.agent.empty() && error.message().find("known_hosts") == std::string::npos) {
+    if (is_ssh(op.url) && access.agent.empty() && error.message().find(kOtherKey) == std::string::npos) {
       error.hint("no SSH agent was given: --ssh default");
     }
     throw;

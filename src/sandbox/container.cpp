@@ -195,8 +195,7 @@ class Container {
     // The source is pinned now: whoever swaps a part of its path for a link later changes nothing.
     UniqueFd source = clone_mount(AT_FDCWD, mount.source, true);
     if (mount.read_only) {
-      // Now, not by the runtime: crun 1.8 first makes the mount points and the working directory that are missing in
-      // it.
+      // Not by the runtime: crun 1.8 first makes the mount points and the working directory that are missing.
       make_read_only(source);
     }
     struct stat status{};

@@ -3,10 +3,12 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import subprocess
+import tempfile
 
-from bench import Skip, contains, equal, expect, search
+from bench import PROGRAM, Skip, contains, equal, expect, search
 
 CDI = pathlib.Path("/etc/cdi")
 
@@ -182,6 +184,53 @@ def check_git_over_ssh(t):
     expect("--ssh default" not in done.err, done.err)
     # the user's own agent fetches the user's own context
     t.build("-t", "ssh-context:1", url, env={**env, "SSH_AUTH_SOCK": agent.socket})
+
+
+
+class OrdinaryUser:
+    """uid 4321 with subordinate ids, in a mount namespace in which /etc names it; a place of its own."""
+
+    def __init__(self, t):
+        if not shutil.which("newuidmap") or not pathlib.Path("/etc/subuid").exists():
+            raise Skip("no subordinate ids here")
+        self.t = t
+        self.place = pathlib.Path(tempfile.mkdtemp(prefix="dlc-user-", dir="/var/tmp"))
+        t.closers.append(lambda: subprocess.run(["rm", "-rf", "--one-file-system", str(self.place)], check=False))
+        self.program = shutil.copy(PROGRAM, self.place / "dlc")
+        shutil.copytree(t.home / "served", self.place / "served")
+        (self.place / "home").mkdir()
+        for name, text in (("passwd", f"user:x:4321:4321::{self.place}/home:/bin/sh\n"), ("group", "user:x:4321:\n"),
+                           ("subuid", "user:300000:65536\n"), ("subgid", "user:300000:65536\n")):
+            (self.place / name).write_text((pathlib.Path("/etc") / name).read_text() + text)
+        subprocess.run(["chown", "-R", "4321:4321", str(self.place)], check=True)
+        self.place.chmod(0o755)
+
+    def dlc(self, *arguments, env=None):
+        binds = "".join(f"mount --bind {self.place}/{name} /etc/{name}; "
+                        for name in ("passwd", "group", "subuid", "subgid"))
+        run = shlex.join(["exec", "setpriv", "--reuid=4321", "--regid=4321", "--clear-groups", str(self.program), *map(str, arguments)])
+        given = {"PATH": os.environ["PATH"], "HOME": str(self.place / "home"), "NO_COLOR": "1", **(env or {})}
+        return subprocess.run(["unshare", "-m", "sh", "-ec", binds + run], cwd=self.place, env=given, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, timeout=300)
+
+
+def check_git_over_ssh_as_an_ordinary_user(t):
+    """ssh reads the settings of the user that getuid(2) names: it must not be the user namespace's root."""
+    import cases_contexts
+    cases_contexts.repository(t)
+    user = OrdinaryUser(t)
+    ssh = user.place / "ssh"
+    ssh.write_text(f"#!/bin/sh\nid -u >>{user.place}/home/who\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c \"$1\"\n")
+    ssh.chmod(0o755)
+    context = user.place / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM scratch\nADD ssh://git@127.0.0.1{user.place}/served/repo.git#v1 /repo\n")
+    done = user.dlc("image", "build", "--progress", "plain", "-o", user.place / "home/out", context,
+                    env={"GIT_SSH_COMMAND": str(ssh), "GIT_SSH_VARIANT": "simple"})
+    expect(done.returncode == 0, done.stderr)
+    equal((user.place / "home/out/repo/a.txt").read_text(), "one")
+    equal(set((user.place / "home/who").read_text().split()), {"4321"})
+    equal((user.place / "home/out/repo/a.txt").stat().st_uid, 4321)
 
 
 class CdiFile:

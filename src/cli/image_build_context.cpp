@@ -179,17 +179,20 @@ build::NamedContext named_context(const std::string& name, const std::string& so
   return context;
 }
 
-/// Everything of standard input, for -f -.
-std::string read_stdin(const std::stop_token& stop) {
-  codec::FdSource in(STDIN_FILENO, "standard input", stop);
+/// A Dockerfile from whatever writes it, for -f - and -f FIFO.
+std::string read_stream(int fd, const std::string& what, const std::stop_token& stop) {
+  codec::FdSource in(fd, what, stop);
   return codec::read_all(in);
 }
 
-/// -f FIFO, as `-f <(...)` gives: its writer may never come.
-std::string read_fifo(const fs::path& path, const std::stop_token& stop) {
+/// A FIFO, as `-f <(...)` gives, is opened without waiting: its writer may never come.
+std::string read_file_or_fifo(const fs::path& path, const std::stop_token& stop) {
+  std::error_code ignored;
+  if (!fs::is_fifo(path, ignored)) {
+    return read_file(path, kMostDockerfile);
+  }
   const UniqueFd fifo = open_file(path.string(), O_RDONLY | O_NONBLOCK);
-  codec::FdSource in(fifo.get(), path.string(), stop);
-  return codec::read_all(in);
+  return read_stream(fifo.get(), path.string(), stop);
 }
 
 /// Docker looks for "dockerfile" too.
@@ -223,7 +226,7 @@ void read_dockerfile(const std::string& file, const fs::path& context, const std
                                                   file.empty() ? "Dockerfile" : file))
         .hint("name it with -f, or give another directory");
   }
-  request.dockerfile = fs::is_fifo(path, ignored) ? read_fifo(path, stop) : read_file(path, kMostDockerfile);
+  request.dockerfile = read_file_or_fifo(path, stop);
   request.dockerfile_name = file.empty() ? path.filename().string() : file;
   request.lower.context.local.ignore = read_ignore(fs::exists(own, ignored) ? own : ignore);
 }
@@ -252,7 +255,7 @@ void read_context(const GivenArguments& given, const RequestMeans& means, ImageB
   if (request.dockerfile_name.empty()) {
     context.local = local_directory("context", directory);
     if (file == "-") {
-      request.dockerfile = read_stdin(means.stop);
+      request.dockerfile = read_stream(STDIN_FILENO, "standard input", means.stop);
       request.dockerfile_name = "Dockerfile";
       context.local.ignore = read_ignore(directory / ".dockerignore");
     } else {

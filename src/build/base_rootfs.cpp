@@ -24,6 +24,10 @@ using Json = nlohmann::json;
 constexpr std::int64_t kEpoch = 1577836800;  // 2020-01-01: the files of a base get no later time
 constexpr std::string_view kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Makes the links of the merged /usr before the first package is unpacked, as debootstrap does. Without it bookworm
+/// gets the package usrmerge, which does it afterwards and brings all of perl, 48 MB.
+constexpr std::string_view kMergedUsr = "/usr/share/mmdebstrap/hooks/maybe-merged-usr";
+
 /// What a base must not hold: traces of the machine that made it, and files that only waste space.
 constexpr std::string_view kCleanUp =
     "for f in etc/hostname etc/resolv.conf; do rm -f \"$1/$f\"; : > \"$1/$f\"; chmod 0644 \"$1/$f\"; done; "
@@ -56,6 +60,23 @@ std::vector<std::string> words(const TomlValue& value, const std::string& key) {
   return result;
 }
 
+/// Paths for dpkg's path-exclude and path-include: absolute, with the wildcards of a shell.
+std::vector<std::string> path_patterns(const TomlValue& value, const std::string& key) {
+  if (!value.list) {
+    throw value.wrong(key + " must be a list of paths");
+  }
+  std::vector<std::string> result;
+  for (const auto& item : *value.list) {
+    auto plain = item.text.value_or("");
+    std::erase_if(plain, [](char c) { return c == '*' || c == '?'; });
+    if (!plain.starts_with('/') || !is_plain_word(plain)) {
+      throw item.wrong(key + " must hold absolute paths in quotes; * and ? match as in a shell, / too");
+    }
+    result.push_back(*item.text);
+  }
+  return result;
+}
+
 BaseEntry parse_entry(const TomlTable& table) {
   BaseEntry entry;
   entry.where = table.where;
@@ -70,8 +91,13 @@ BaseEntry parse_entry(const TomlTable& table) {
       entry.components = words(value, key);
     } else if (key == "packages") {
       entry.packages = words(value, key);
+    } else if (key == "exclude") {
+      entry.exclude = path_patterns(value, key);
+    } else if (key == "keep") {
+      entry.keep = path_patterns(value, key);
     } else {
-      throw value.wrong("unknown key " + key).hint("a base has the keys name, suite, variant, components and packages");
+      throw value.wrong("unknown key " + key)
+          .hint("a base has the keys name, suite, variant, components, packages, exclude and keep");
     }
   }
   if (entry.name.empty() || entry.suite.empty()) {
@@ -139,10 +165,19 @@ std::vector<std::string> mmdebstrap_command(const BaseEntry& entry, const std::f
                                 "--variant=" + entry.variant,
                                 "--format=tar",
                                 "--components=" + joined(entry.components, ','),
+                                "--hook-dir=" + std::string(kMergedUsr),
                                 "--customize-hook=" + record,
                                 "--customize-hook=" + std::string(kCleanUp)};
   if (::geteuid() == 0) {
     argv.emplace_back("--mode=root");
+  }
+  // dpkg keeps these in etc/dpkg/dpkg.cfg.d, so that they hold for packages installed later too. The last match
+  // decides.
+  for (const auto& path : entry.exclude) {
+    argv.push_back("--dpkgopt=path-exclude=" + path);
+  }
+  for (const auto& path : entry.keep) {
+    argv.push_back("--dpkgopt=path-include=" + path);
   }
   if (!entry.packages.empty()) {
     argv.push_back("--include=" + joined(entry.packages, ','));
@@ -347,7 +382,8 @@ const BaseEntry& find_entry(const std::vector<BaseEntry>& entries, const std::st
 }  // namespace
 
 std::string BaseEntry::canonical() const {
-  return Json{{"schema", 1}, {"suite", suite}, {"variant", variant}, {"components", components}, {"packages", packages}}
+  return Json{{"schema", 2},          {"suite", suite},     {"variant", variant}, {"components", components},
+              {"packages", packages}, {"exclude", exclude}, {"keep", keep}}
       .dump();
 }
 

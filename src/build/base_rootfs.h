@@ -24,6 +24,8 @@ struct BaseEntry {
   std::string variant = "minbase";
   std::vector<std::string> components{"main"};
   std::vector<std::string> packages;
+  std::vector<std::string> exclude;  // paths that no package may install, now or later; shell wildcards
+  std::vector<std::string> keep;     // exceptions from these
   SourceLocation where;
 
   /// All that decides what is made from the entry, as text.

@@ -68,6 +68,10 @@ Activity::~Activity() {
   }
 }
 
+void Activity::finish(const Error& error) {
+  finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed, error.what());
+}
+
 void Activity::log(LogStream stream, std::string_view bytes) {
   Event event;
   event.type = Event::Type::log;

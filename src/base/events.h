@@ -9,7 +9,10 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
+
+#include "base/error.h"
 
 namespace dlc {
 
@@ -75,11 +78,31 @@ class Activity {
   /// A cache decision: `key` as hex, `reason` for a person ("content of app.py changed").
   void cache(std::string key, std::string reason);
   void finish(ActivityResult result, std::string error = {});
+  /// Failed, or cancelled after a stop request.
+  void finish(const Error& error);
 
  private:
   EventBus& bus_;
   ActivityId id_;
   bool finished_ = false;
 };
+
+/// What `work` returns; the activity is finished with how it ended.
+template <typename Work>
+auto finishing(Activity& activity, const Work& work) {
+  try {
+    if constexpr (std::is_void_v<decltype(work())>) {
+      work();
+      activity.finish(ActivityResult::done);
+    } else {
+      auto result = work();
+      activity.finish(ActivityResult::done);
+      return result;
+    }
+  } catch (const Error& error) {
+    activity.finish(error);
+    throw;
+  }
+}
 
 }  // namespace dlc

@@ -154,8 +154,7 @@ void export_cache(const CacheSpec& spec, const Graph& graph, std::span<const Ima
     activity.finish(ActivityResult::done);
   } catch (Error& error) {
     error.context("cache " + spec.place);
-    activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
-                    error.what());
+    activity.finish(error);
     if (!spec.ignore_error || error.kind() == ErrorKind::cancelled) {
       throw;
     }

@@ -216,19 +216,19 @@ fs::path find_files(const GitOp& op, const std::string& checkout) {
   return subdir->empty() ? fs::path(checkout) : fs::path(checkout) / *subdir;
 }
 
-std::string value_of(const std::map<std::string, Secret>& secrets, const std::string& id) {
+std::string value_of(const std::map<std::string, std::string>& secrets, const std::string& id) {
   const auto found = secrets.find(id);
   if (found == secrets.end()) {
     return {};
   }
-  auto value = found->second.value ? *found->second.value : read_file(found->second.file, 1U << 20);
+  auto value = found->second;
   value.erase(value.find_last_not_of("\r\n") + 1);
   return value;
 }
 
 }  // namespace
 
-GitAccess git_access(const GitOp& op, const std::map<std::string, Secret>& secrets,
+GitAccess git_access(const GitOp& op, const std::map<std::string, std::string>& secrets,
                      const std::map<std::string, std::string>& agents) {
   GitAccess access;
   if (const auto agent = agents.find("default"); agent != agents.end()) {

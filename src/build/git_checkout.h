@@ -20,7 +20,7 @@ struct GitAccess {
   std::string header;  ///< the value of an Authorization header: GIT_AUTH_HEADER
 };
 /// The agent "default", and the secrets GIT_AUTH_TOKEN and GIT_AUTH_HEADER, with ".HOST" behind the name first.
-[[nodiscard]] GitAccess git_access(const GitOp& op, const std::map<std::string, Secret>& secrets,
+[[nodiscard]] GitAccess git_access(const GitOp& op, const std::map<std::string, std::string>& secrets,
                                    const std::map<std::string, std::string>& agents);
 
 struct Checkout {

@@ -339,8 +339,7 @@ Digest ensure_layers(const ResolvedImage& image, store::Store& store, EventBus& 
     const auto lock = store.lock_step(codec::sha256("unpack " + wanted.hex()), [](const std::string&) {}, stop);
     if (const auto layer = store.layers().find(wanted); !layer->unpacked) {
       Activity activity(bus, ActivityKind::layer, "unpack " + wanted.str().substr(0, 19) + " of " + image.name, parent);
-      store.layers().unpack(wanted, stop, &activity);
-      activity.finish(ActivityResult::done);
+      finishing(activity, [&] { store.layers().unpack(wanted, stop, &activity); });
     }
   }
   return chain;

@@ -284,9 +284,8 @@ StageState& Lowering::find_target() {
   for (const auto& state : stages_) {
     names.push_back(state.stage->from.name.empty() ? state.shown : state.stage->from.name);
   }
-  const auto lines = file_.stages.back().node.lines;
-  throw error(lines, "target stage " + quote(options_.target) + " could not be found" +
-                         dockerfile::did_you_mean(options_.target, names));
+  throw Error(ErrorKind::invalid, "target stage " + quote(options_.target) + " could not be found" +
+                                      dockerfile::did_you_mean(options_.target, names));
 }
 
 StageState* Lowering::find_stage(std::string_view name_or_index) {

@@ -106,11 +106,34 @@ void set_times(const ExportedTree& tree, const fs::path& target) {
   std::ranges::for_each(directories, [&](const auto& directory) { set_time(directory, *tree.time); });
 }
 
+/// Takes away what stands where a directory of `tree` goes; a directory of the user's is never replaced.
+void make_way(const ExportedTree& tree, const fs::path& target) {
+  for (const auto& entry : fs::recursive_directory_iterator(tree.root)) {
+    const auto place = target / entry.path().lexically_relative(tree.root);
+    const bool wanted = entry.is_directory() && !entry.is_symlink();
+    const auto there = fs::symlink_status(place).type();
+    if (there == fs::file_type::not_found || (there == fs::file_type::directory) == wanted) {
+      continue;
+    }
+    if (there == fs::file_type::directory) {
+      throw Error(ErrorKind::invalid, place.string() + " is a directory, and the build has a file there")
+          .hint("remove it, or write to another directory");
+    }
+    fs::remove(place);
+  }
+}
+
+/// The directory itself stays as it is: it is the user's, not the image's root.
 void write_local(const OutputSpec& spec, std::span<const ExportedTree> trees) {
   for (const auto& tree : trees) {
-    const auto target = fs::path(spec.dest) / tree.prefix;
-    fs::create_directories(target);
-    const auto result = run_command({"cp", "-a", "--", tree.root.string() + "/.", target.string()});
+    const auto target = tree.prefix.empty() ? fs::path(spec.dest) : fs::path(spec.dest) / tree.prefix;
+    std::error_code failed;
+    if (fs::create_directories(target, failed); failed) {
+      throw system_error("create the directory " + target.string(), failed.value());
+    }
+    make_way(tree, target);
+    const auto result = run_command({"find", tree.root.string(), "-mindepth", "1", "-maxdepth", "1", "-exec", "cp",
+                                     "-a", "--remove-destination", "-t", target.string(), "--", "{}", "+"});
     if (result.status != 0) {
       throw Error(ErrorKind::failed, "the files could not be copied to " + target.string() + ": " + result.error);
     }
@@ -166,8 +189,7 @@ void push(const OutputSpec& spec, const BuiltImage& image, const oci::Descriptor
       registry::push_image(client, reference, store, form.digest, push_options, bus);
       activity.finish(ActivityResult::done);
     } catch (const Error& error) {
-      activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
-                      error.what());
+      activity.finish(error);
       throw;
     }
   }
@@ -211,7 +233,7 @@ void write_output(const OutputSpec& spec, const BuiltImage& image, const oci::De
     }
     activity.finish(ActivityResult::done);
   } catch (const Error& error) {
-    activity.finish(ActivityResult::failed, error.what());
+    activity.finish(error);
     throw;
   } catch (const fs::filesystem_error& error) {
     activity.finish(ActivityResult::failed, error.what());

@@ -165,8 +165,7 @@ std::filesystem::path fetch_remote_file(const std::string& uri, store::Store& st
       bus.message("warning", fmt::format("{}: {}; the copy in the store is used", uri, error.what()));
       return store.blobs().path_of(last->digest);
     }
-    activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
-                    error.what());
+    activity.finish(error);
     if (away) {
       error.context("download " + uri);
     }

@@ -220,7 +220,7 @@ class StepMounts {
       }
       return;
     }
-    const auto value = found->second.value ? *found->second.value : read_file(found->second.file, 1 << 20);
+    const auto& value = found->second;
     context_.activity.bus().mask(value);
     if (!mount.env.empty()) {
       env_.push_back(mount.env + "=" + value);

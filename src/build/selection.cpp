@@ -128,6 +128,11 @@ std::vector<Selected> select(const Tree& tree, const CopySource& source, bool pa
       throw Error(ErrorKind::invalid, "syntax error in pattern: " + source.path);
     }
     expand(tree, "", pattern, matches);
+    if (parents) {  // the directories on the way are copied as they are, so none may be a link
+      std::erase_if(matches, [&](const auto& match) {
+        return resolve(tree, parent_path(match), Missing::fail) != std::string(parent_path(match));
+      });
+    }
   }
   std::vector<Selected> selected;
   for (const auto& match : matches) {

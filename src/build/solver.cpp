@@ -263,6 +263,29 @@ class Solve {
     states_[id].status = VertexState::Status::known;
   }
 
+  /// Of the steps that lead to `id`, which cannot run here, the first that cannot either: the one to tell about.
+  VertexId first_unrunnable(VertexId id) const {
+    auto first = id;
+    std::set<VertexId> seen;
+    std::vector<VertexId> open{id};
+    while (!open.empty()) {
+      const auto at = open.back();
+      open.pop_back();
+      if (!seen.insert(at).second || states_[at].status != VertexState::Status::idle || may_be_known(at)) {
+        continue;
+      }
+      if (const auto* run = std::get_if<RunOp>(&graph_.at(at).op); run != nullptr && at < first) {
+        try {
+          check_runnable(*run, options_);
+        } catch (const Error&) {
+          first = at;  // inputs have lower numbers than their users
+        }
+      }
+      open.insert(open.end(), graph_.at(at).inputs.begin(), graph_.at(at).inputs.end());
+    }
+    return first;
+  }
+
   /// Decides that a vertex must have a result: a known one has, another one waits for its inputs.
   void need(VertexId id) {
     auto& state = states_[id];
@@ -276,7 +299,9 @@ class Solve {
       try {
         check_runnable(*run, options_);  // before other steps ran for nothing
       } catch (const Error& error) {
-        return fail(id, error, id);
+        const auto first = first_unrunnable(id);
+        fail(first, error, first);
+        return fail(id, *states_[first].error, first);
       }
     }
     state.status = VertexState::Status::waiting;
@@ -358,8 +383,10 @@ class Solve {
       if (error.where().line == 0 && vertex.where.line != 0) {
         error.at(vertex.where).excerpt(vertex.excerpt);
       }
-      const bool cancelled = error.kind() == ErrorKind::cancelled;
-      activity.finish(cancelled ? ActivityResult::cancelled : ActivityResult::failed, error.what());
+      if (error.kind() == ErrorKind::exhausted && error.hint().empty()) {
+        error.hint("dlc store df shows what takes the space, dlc store gc frees what nothing needs");
+      }
+      activity.finish(error);
       post([this, id, error] { fail_running(id, error); });
     } catch (const std::exception& failure) {
       Error error(ErrorKind::internal, failure.what());

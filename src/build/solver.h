@@ -22,11 +22,6 @@
 namespace dlc::build {
 
 /// A secret offered by the user. Its value enters no key, layer, log or other process's environment.
-struct Secret {
-  std::string file;                  ///< host path, or empty
-  std::optional<std::string> value;  ///< from the environment
-};
-
 class CacheImports;
 
 struct SolveOptions {
@@ -34,10 +29,10 @@ struct SolveOptions {
   sandbox::Runtime runtime;
   sandbox::HostCerts host_certs = sandbox::HostCerts::env;
   codec::CompressionOptions compression;
-  std::map<std::string, Secret> secrets;
-  std::map<std::string, std::string> ssh;  ///< id -> agent socket
-  bool network_none = false;               ///< the default network of RUN is none
-  std::vector<std::string> devices;        ///< --allow device: names, kinds, or "*" for all
+  std::map<std::string, std::string> secrets;  ///< by id: what a step sees
+  std::map<std::string, std::string> ssh;      ///< id -> agent socket
+  bool network_none = false;                   ///< the default network of RUN is none
+  std::vector<std::string> devices;            ///< --allow device: names, kinds, or "*" for all
   /// Called with a failed step's name and all that it ran with, while that still exists (`--on-failure shell`); in the
   /// step's thread.
   std::function<void(const std::string&, const sandbox::ContainerSpec&)> on_failure;

@@ -84,31 +84,33 @@ Fetched fetch_file(const std::string& url, const std::filesystem::path& director
 std::shared_ptr<const Tree> fetch_http(const HttpOp& op, store::Store& store, EventBus& bus, ActivityId parent,
                                        const std::stop_token& stop) {
   Activity activity(bus, ActivityKind::pull, op.url, parent);
-  TemporaryDirectory directory = store.make_temporary_directory();
-  const auto fetched = fetch_file(op.url, directory.path(), op.filename, op.checksum, activity, stop);
-  auto root = directory.path();
-  if (op.unpack) {
-    const UniqueFd file = open_file(fetched.file.string(), O_RDONLY);
-    if (is_archive(file.get(), op.url)) {
-      root /= "unpacked";
-      std::filesystem::create_directory(root);
-      const UniqueFd again = open_file(fetched.file.string(), O_RDONLY);
-      unpack_archive(again.get(), op.url, RootTree(root), "", std::nullopt, stop);
+  return finishing(activity, [&] {
+    TemporaryDirectory directory = store.make_temporary_directory();
+    const auto fetched = fetch_file(op.url, directory.path(), op.filename, op.checksum, activity, stop);
+    auto root = directory.path();
+    if (op.unpack) {
+      const UniqueFd file = open_file(fetched.file.string(), O_RDONLY);
+      if (is_archive(file.get(), op.url)) {
+        root /= "unpacked";
+        std::filesystem::create_directory(root);
+        const UniqueFd again = open_file(fetched.file.string(), O_RDONLY);
+        unpack_archive(again.get(), op.url, RootTree(root), "", std::nullopt, stop);
+      }
     }
-  }
-  activity.finish(ActivityResult::done);
-  return std::make_shared<FetchedTree>(std::move(directory), root);
+    return std::make_shared<FetchedTree>(std::move(directory), root);
+  });
 }
 
 std::shared_ptr<const Tree> fetch_git(const GitOp& op, store::Store& store, EventBus& bus, ActivityId parent,
                                       const GitAccess& access, const std::stop_token& stop) {
   Activity activity(bus, ActivityKind::pull, "git " + op.url, parent);
   bus.mask(access.token);
-  TemporaryDirectory directory = store.make_temporary_directory();
-  const auto checkout =
-      check_out(op, directory.path(), access, [&](std::string_view text) { activity.log(LogStream::err, text); }, stop);
-  activity.finish(ActivityResult::done);
-  return std::make_shared<FetchedTree>(std::move(directory), checkout.files);
+  return finishing(activity, [&] {
+    TemporaryDirectory directory = store.make_temporary_directory();
+    const auto log = [&](std::string_view text) { activity.log(LogStream::err, text); };
+    const auto checkout = check_out(op, directory.path(), access, log, stop);
+    return std::make_shared<FetchedTree>(std::move(directory), checkout.files);
+  });
 }
 
 std::int64_t newest_time(const Tree& tree, const std::string& directory) {

@@ -100,6 +100,17 @@ const Command* find_command(std::span<const std::string> arguments, std::size_t&
   return found;
 }
 
+/// What `dlc image --help` shows; empty where no command begins with the word.
+std::string group_help(const std::string& word) {
+  std::string text;
+  for (const auto& command : commands()) {
+    if (std::string_view(command.name).starts_with(word + " ")) {
+      text += fmt::format("  {:<20}  {}\n", command.name, command.summary);
+    }
+  }
+  return text.empty() ? text : fmt::format("Commands:\n{}\ndlc {} COMMAND --help says more about one.\n", text, word);
+}
+
 Error unknown_command(std::span<const std::string> arguments) {
   std::vector<std::string> names;
   std::vector<std::string> members;
@@ -151,6 +162,11 @@ int dispatch(std::span<const std::string> arguments) {
   std::size_t words = 0;
   const Command* command = find_command(arguments, words);
   if (command == nullptr) {
+    const bool asks = arguments.size() > 1 && (arguments[1] == "--help" || arguments[1] == "-h");
+    if (const auto text = asks ? group_help(arguments[0]) : std::string(); !text.empty()) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      return 0;
+    }
     throw unknown_command(arguments);
   }
   return command->run(arguments.subspan(words), global);

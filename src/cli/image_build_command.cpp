@@ -62,6 +62,7 @@ class ImageBuild {
   int run() {
     Progress progress(bus_, {.mode = request_.progress, .style = PlainStyle::steps});
     std::string failed_step;
+    std::ranges::for_each(request_.warnings, [&](const auto& warning) { bus_.message("warning", warning); });
     try {
       lower();
       open_shell_on_failure(progress);

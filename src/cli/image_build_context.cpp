@@ -141,6 +141,9 @@ std::vector<std::string> read_ignore(const fs::path& file) {
   if (!fs::exists(file, ignored)) {
     return {};
   }
+  if (!fs::is_regular_file(file, ignored)) {
+    throw Error(ErrorKind::invalid, file.string() + " is not a regular file");
+  }
   auto lines = dockerfile::parse_ignore_file(read_file(file, kMostDockerfile));
   try {
     static_cast<void>(dockerfile::IgnoreMatcher(lines));
@@ -155,6 +158,9 @@ build::LocalOp local_directory(const std::string& name, const fs::path& director
   if (!fs::is_directory(directory, ignored)) {
     throw Error(ErrorKind::not_found,
                 fmt::format("unable to prepare context: path \"{}\" not found or not a directory", directory.string()));
+  }
+  if (::access(directory.c_str(), R_OK | X_OK) != 0) {
+    throw system_error("unable to prepare context: open " + directory.string());
   }
   return {.name = name, .entries = {{fs::absolute(directory).lexically_normal().string(), ""}}, .ignore = {}};
 }
@@ -221,7 +227,11 @@ void read_dockerfile(const std::string& file, const fs::path& context, const std
     ignore = inside(context, ".dockerignore");
     own = inside(context, name.string() + ".dockerignore");
   }
-  if (!fs::is_regular_file(path, ignored) && !fs::is_fifo(path, ignored)) {
+  const auto status = fs::status(path, ignored);
+  if (ignored == std::errc::permission_denied) {
+    throw system_error(fmt::format("failed to read dockerfile: open {}", path.string()), EACCES);
+  }
+  if (!fs::is_regular_file(status) && !fs::is_fifo(status)) {
     throw Error(ErrorKind::not_found, fmt::format("failed to read dockerfile: open {}: no such file or directory",
                                                   file.empty() ? "Dockerfile" : file))
         .hint("name it with -f, or give another directory");

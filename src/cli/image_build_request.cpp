@@ -14,7 +14,9 @@
 #include "cli/image_lowering.h"
 #include "codec/sinks.h"
 #include "dockerfile/ignore.h"
+#include "net/url.h"
 #include "oci/reference.h"
+#include "sandbox/runtime_config.h"
 
 namespace dlc::cli {
 
@@ -88,7 +90,10 @@ void read_build_args(const GivenArguments& given, build::LowerOptions& lower) {
   if (epoch && !epoch->empty()) {
     lower.build_args["SOURCE_DATE_EPOCH"] = *epoch;
     if (*epoch != "context") {  // else it is known when the context is
-      lower.epoch = parse_number<std::int64_t>("build-arg SOURCE_DATE_EPOCH", *epoch);
+      const bool from_option = std::ranges::any_of(
+          given.all("build-arg"), [](const auto& text) { return text.starts_with("SOURCE_DATE_EPOCH="); });
+      lower.epoch = parse_number<std::int64_t>(
+          from_option ? "build-arg SOURCE_DATE_EPOCH" : "build-arg SOURCE_DATE_EPOCH (from the environment)", *epoch);
     }
   }
 }
@@ -120,6 +125,9 @@ void read_hosts(const GivenArguments& given, build::LowerOptions& lower) {
     if (address.starts_with('[') && address.ends_with(']')) {
       address = address.substr(1, address.size() - 2);
     }
+    if (!net::is_address(address)) {
+      throw usage(fmt::format("--add-host: invalid IP address in {}: {}", text, address));
+    }
     lower.extra_hosts.push_back({text.substr(0, at), address});
   }
 }
@@ -135,8 +143,15 @@ void read_limits(const GivenArguments& given, build::LowerOptions& lower) {
       return value == "-1" || value == "unlimited" ? ~std::uint64_t{0} : parse_number<std::uint64_t>("ulimit", value);
     };
     const auto soft = limit(std::string_view(pair.value).substr(0, colon));
-    lower.ulimits.push_back(
-        {pair.key, soft, colon == std::string::npos ? soft : limit(std::string_view(pair.value).substr(colon + 1))});
+    const auto hard = colon == std::string::npos ? soft : limit(std::string_view(pair.value).substr(colon + 1));
+    if (!sandbox::is_limit(pair.key)) {
+      throw usage(fmt::format("--ulimit {}: invalid ulimit type: {}", text, pair.key));
+    }
+    if (soft > hard) {
+      throw usage(fmt::format("--ulimit {}: ulimit soft limit must be less than or equal to hard limit: {} > {}", text,
+                              soft, hard));
+    }
+    lower.ulimits.push_back({pair.key, soft, hard});
   }
 }
 
@@ -168,6 +183,10 @@ void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
     std::map<std::string, std::string> fields;
     for (const auto& field : build::split_csv(text)) {
       const auto pair = split_pair("secret", field);
+      if (pair.key != "id" && pair.key != "src" && pair.key != "source" && pair.key != "env" && pair.key != "type") {
+        throw usage(fmt::format("--secret {}: unexpected key '{}'", text, pair.key))
+            .hint("the keys are id, src, env and type");
+      }
       fields[pair.key == "source" ? "src" : pair.key] = pair.value;
     }
     const auto id = fields["id"];
@@ -176,17 +195,19 @@ void read_secrets(const GivenArguments& given, ImageBuildRequest& request) {
     }
     const bool from_env = fields.contains("env") || fields["type"] == "env" ||
                           (fields["type"].empty() && !fields.contains("src") && environment(id));
-    build::Secret secret;
+    std::string secret;
     if (from_env) {
       const auto name = fields.contains("env") ? fields["env"] : fields.contains("src") ? fields["src"] : id;
-      secret.value = environment(name);
-      if (!secret.value) {
+      const auto value = environment(name);
+      if (!value) {
         throw usage(fmt::format("--secret id={}: the environment variable {} is not set", id, name));
       }
-      request.secret_values.push_back(*secret.value);
+      secret = *value;
+      request.secret_values.push_back(secret);
     } else {
-      secret.file = fs::absolute(fields.contains("src") ? fields["src"] : id).string();
-      auto value = read_file(secret.file, 500U << 10);
+      // Read once: `src=<(command)` and /dev/stdin give their bytes a single time.
+      secret = read_file(fs::absolute(fields.contains("src") ? fields["src"] : id), 500U << 10);
+      auto value = secret;
       value.erase(value.find_last_not_of("\r\n") + 1);
       request.secret_values.push_back(std::move(value));
     }
@@ -393,6 +414,11 @@ ImageBuildRequest read_request(const GivenArguments& given) {
   read_stages(given, request);
   if (const auto what = given.last("on-failure"); !what.empty()) {
     request.failure_shell = parse_failure_shell(what);
+  }
+  for (const auto* name : {"sbom", "provenance"}) {
+    if (const auto value = given.last(name); !value.empty() && value != "false" && value != "0") {
+      request.warnings.push_back(fmt::format("--{} {}: no attestation is made", name, value));
+    }
   }
   request.iidfile = given.last("iidfile");
   request.metadata_file = given.last("metadata-file");

@@ -37,7 +37,8 @@ struct ImageBuildRequest {
   bool refresh_bases = false;
   std::string iidfile;
   std::string metadata_file;
-  std::string call = "build";  ///< build, check, outline, targets
+  std::vector<std::string> warnings;  ///< about options that have no effect
+  std::string call = "build";         ///< build, check, outline, targets
   bool call_json = false;
   ProgressMode progress = ProgressMode::automatic;
   bool quiet = false;

@@ -51,10 +51,23 @@ std::vector<std::string> all_names(const ImageBuildRequest& request) {
   return names;
 }
 
+namespace {
+
+void write_result(const std::string& option, const std::string& file, const std::string& text) {
+  try {
+    write_file_atomically(file, text);
+  } catch (Error& error) {
+    error.context("--" + option + " " + file);
+    throw;
+  }
+}
+
+}  // namespace
+
 void write_result_files(const ImageBuildRequest& request, const oci::Descriptor& root,
                         const std::vector<build::TargetResult>& results, store::Store& store) {
   if (!request.iidfile.empty()) {
-    write_file_atomically(request.iidfile, root.digest.str());
+    write_result("iidfile", request.iidfile, root.digest.str());
   }
   if (request.metadata_file.empty()) {
     return;
@@ -74,7 +87,7 @@ void write_result_files(const ImageBuildRequest& request, const oci::Descriptor&
   if (!names.empty()) {
     json["image.name"] = names;
   }
-  write_file_atomically(request.metadata_file, json_text(json));
+  write_result("metadata-file", request.metadata_file, json_text(json));
 }
 
 }  // namespace dlc::cli

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "dockerfile/shell_pattern.h"
+#include "dockerfile/syntax.h"
 #include "dockerfile/text.h"
 #include "dockerfile/utf8.h"
 
@@ -49,7 +50,11 @@ class Expander {
   Expansion run() {
     Expansion result;
     Words words;
-    result.text = read_until('\0', &words);
+    try {
+      result.text = read_until('\0', &words);
+    } catch (const Error& error) {  // BuildKit's words, which users search for
+      fail("failed to process " + quote(text_) + ": " + error.message());
+    }
     result.words = words.take();
     result.unset = std::move(unset_);
     return result;

@@ -1,6 +1,7 @@
 // Names of platforms: Go's GOOS/GOARCH with the variants of the image-spec (image-index.md, "Platform Variants").
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 
@@ -20,6 +21,15 @@ bool is_os(std::string_view text) {
     }
   }
   return false;
+}
+
+/// Go's architectures, as normalized() writes them.
+bool is_architecture(std::string_view text) {
+  constexpr std::array<std::string_view, 24> kArchitectures{
+      "386",     "amd64",  "amd64p32", "arm",      "armbe",     "arm64",       "arm64be", "loong64",
+      "mips",    "mipsle", "mips64",   "mips64le", "mips64p32", "mips64p32le", "ppc",     "ppc64",
+      "ppc64le", "riscv",  "riscv64",  "s390",     "s390x",     "sparc",       "sparc64", "wasm"};
+  return std::ranges::find(kArchitectures, text) != kArchitectures.end();
 }
 
 std::string lower(std::string_view text) {
@@ -104,7 +114,11 @@ Platform parse_platform(std::string_view text) {
       platform = host_platform();
       platform.os = parts[0];
     } else {
-      platform.architecture = parts[0];
+      platform = normalized({.os = "linux", .architecture = std::string(parts[0]), .variant = {}});
+      if (!is_architecture(platform.architecture)) {
+        throw Error(ErrorKind::invalid, "\"" + std::string(text) + "\": unknown operating system or architecture")
+            .hint("for example linux/amd64 or linux/arm64");
+      }
     }
   } else {
     platform.os = parts[0];

@@ -68,8 +68,7 @@ bool fetch_layer(ImageSource& source, store::Store& store, const oci::Descriptor
     return true;
   } catch (Error& error) {
     error.context("layer " + descriptor.digest.str());
-    activity.finish(error.kind() == ErrorKind::cancelled ? ActivityResult::cancelled : ActivityResult::failed,
-                    error.what());
+    activity.finish(error);
     throw;
   }
 }

@@ -172,11 +172,16 @@ constexpr std::array<Limit, 15> kLimits{{{"core", RLIMIT_CORE},
                                          {"sigpending", RLIMIT_SIGPENDING},
                                          {"stack", RLIMIT_STACK}}};
 
+const Limit* find_limit(std::string_view name) {
+  const auto found = std::ranges::find(kLimits, name, &Limit::name);
+  return found == kLimits.end() ? nullptr : &*found;
+}
+
 json rlimits(const ContainerSpec& spec) {
   json list = json::array();
   for (const auto& [name, values] : spec.ulimits) {
-    const auto known = std::find_if(kLimits.begin(), kLimits.end(), [&](const Limit& l) { return l.name == name; });
-    if (known == kLimits.end()) {
+    const auto* known = find_limit(name);
+    if (known == nullptr) {
       throw Error(ErrorKind::invalid, "unknown ulimit " + name);
     }
     rlimit host{};
@@ -285,6 +290,10 @@ void add_device(json& config, const DeviceEdits& edits) {
 }
 
 }  // namespace
+
+bool is_limit(std::string_view name) {
+  return find_limit(name) != nullptr;
+}
 
 std::string runtime_config(const ContainerSpec& spec, const ConfigInput& input) {
   json config{{"ociVersion", "1.0.0"},

@@ -2,6 +2,7 @@
 // config.json of the OCI runtime-spec 1.0 for one container.
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sandbox/container.h"
@@ -24,6 +25,9 @@ struct ConfigInput {
   std::vector<ConfigMount> mounts;  ///< after the standard ones
   std::string cgroup;               ///< path below the hierarchies' roots; empty: none
 };
+
+/// One of the names of --ulimit, such as "nofile".
+[[nodiscard]] bool is_limit(std::string_view name);
 
 [[nodiscard]] std::string runtime_config(const ContainerSpec& spec, const ConfigInput& input);
 

@@ -1,7 +1,9 @@
 """The small things that a user of docker build tries."""
 import base64
 import json
+import os
 import re
+import threading
 
 from bench import contains, equal, expect
 
@@ -146,3 +148,38 @@ def check_the_tree_is_not_touched(t):
     before = sorted(str(p) for p in t.home.rglob("*"))
     t.build("-t", "clean:1", context)
     equal(sorted(str(p) for p in t.home.rglob("*")), before)
+
+
+def check_secret_that_can_be_read_once(t):
+    fifo = t.home / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_text("only once"))
+    writer.start()
+    context = t.context("FROM BASE\nRUN --mount=type=secret,id=s test \"$(cat /run/secrets/s)\" = 'only once'\n")
+    t.build("--secret", f"id=s,src={fifo}", context)
+    writer.join()
+
+
+def check_options_are_checked_first(t):
+    context = t.context("FROM BASE\n")
+    for options, text in (
+        (["--ulimit", "nofile=5:1"], "ulimit soft limit must be less than or equal to hard limit: 5 > 1"),
+        (["--ulimit", "foo=5"], "invalid ulimit type: foo"),
+        (["--add-host", "x:y"], "invalid IP address in x:y: y"),
+        (["--secret", "id=a,foo=x"], "unexpected key 'foo'"),
+        (["--platform", "foo"], '"foo": unknown operating system or architecture'),
+    ):
+        contains(t.build(*options, context, status=1).err, text)
+    contains(t.build("--sbom=true", context).err, "--sbom true: no attestation is made")
+    done = t.build("--iidfile", "/nowhere/x", context, status=1)
+    contains(done.err, "--iidfile /nowhere/x: ")
+    ignore = context / ".dockerignore"
+    os.mkfifo(ignore)
+    contains(t.build(context, status=1).err, f"{ignore} is not a regular file")
+
+
+def check_what_failed_is_called_failed(t):
+    context = t.context("FROM scratch\nADD http://127.0.0.1:1/x /\n")
+    log = t.build("--progress=plain", context, status=1).err
+    expect(re.search(r"^#[0-9]+ ERROR: .*127.0.0.1", log, re.MULTILINE), log)
+    expect("CANCELED" not in log, log)

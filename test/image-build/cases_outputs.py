@@ -79,6 +79,28 @@ def check_several_outputs_at_once(t):
     contains(done.err, "only one output can go to standard output")
 
 
+def check_a_directory_that_is_there(t):
+    """It stays the user's: its owner, mode and time; and nothing is written through a link in it."""
+    place = t.home / "there"
+    place.mkdir()
+    place.chmod(0o2770)
+    os.chown(place, 0, 12)
+    os.utime(place, (0, 946684800))
+    outside = t.home / "outside"
+    outside.mkdir()
+    (place / "d").symlink_to(outside)
+    (place / "own").write_text("mine")
+    before = place.stat()
+    t.build("-o", f"type=local,dest={place}", t.context("FROM scratch\nCOPY f /f\nCOPY f /d/f\n", f="x"))
+    after = place.stat()
+    equal((after.st_mode, after.st_uid, after.st_gid), (before.st_mode, before.st_uid, before.st_gid))
+    equal((place / "own").read_text(), "mine")
+    equal(((place / "d/f").read_text(), (place / "d").is_symlink(), list(outside.iterdir())), ("x", False, []))
+    done = t.build("-o", f"type=local,dest={place}", t.context("FROM scratch\nCOPY f /d\n", name="file", f="x"), status=1)
+    contains(done.err, f"{place}/d is a directory, and the build has a file there")
+    equal((place / "d/f").read_text(), "x")
+
+
 def check_standard_output(t):
     context = t.context(FILE)
     done = t.build("-o", "-", context)

@@ -137,6 +137,15 @@ TEST_F(CopierTest, parents_keep_the_path_behind_the_pivot) {
   EXPECT_EQ(read("some/b/c/f"), "f");
 }
 
+TEST_F(CopierTest, parents_are_not_found_through_links) {
+  write(context_ / "p/x/f", "f");
+  fs::create_symlink("x", context_ / "p/link");
+  parents_ = true;
+  copy("p/*/f*", "/all/", true);
+  EXPECT_EQ(read("all/p/x/f"), "f");
+  EXPECT_FALSE(fs::exists(root_path_ / "all/p/link"));
+}
+
 TEST_F(CopierTest, owner_and_mode_of_the_style_win) {
   write(context_ / "d/f", "f");
   CopyStyle style;

@@ -194,7 +194,7 @@ TEST(Lower, StageErrors) {
             "failed to parse platform $NOPE: empty platform value from expression $NOPE");
   EXPECT_EQ(f.failure("FROM missing\nRUN x\n", 1), "missing: not found");
   f.options.target = "biuld";
-  EXPECT_EQ(f.failure("FROM base AS build\n", 1), "target stage \"biuld\" could not be found (did you mean build?)");
+  EXPECT_EQ(f.failure("FROM base AS build\n", 0), "target stage \"biuld\" could not be found (did you mean build?)");
 }
 
 TEST(Lower, TriggersRunFirstAndAreNotInherited) {

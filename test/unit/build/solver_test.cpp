@@ -280,7 +280,7 @@ TEST_F(SolverTest, cache_mounts_stay_and_secrets_leave_no_trace) {
   EventBus bus;
   SolveOptions options;
   options.runtime = sandbox::find_runtime("");
-  options.secrets["token"].value = "very-secret-value";
+  options.secrets["token"] = "very-secret-value";
   const std::vector<ImageTarget> targets{target("a", root)};
   const auto once = [&] {
     return solve(graph_, targets, *store_, bus, options, {}, {}, [](std::size_t, const TargetResult&) {}).at(0);

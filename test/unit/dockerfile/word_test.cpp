@@ -8,6 +8,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "dockerfile/syntax.h"
 
 namespace dlc::dockerfile {
 namespace {
@@ -29,7 +30,9 @@ std::string failure(std::string_view word) {
     return "no error: " + expanded(word);
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::invalid);
-    return e.message();
+    const auto named = "failed to process " + quote(word) + ": ";
+    EXPECT_THAT(e.message(), testing::StartsWith(named));
+    return e.message().substr(named.size());
   }
 }
 

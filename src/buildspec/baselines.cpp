@@ -7,34 +7,11 @@
 #include <map>
 
 #include "base/error.h"
+#include "buildspec/text_place.h"
 
 namespace dlc::buildspec {
 
 namespace {
-
-std::size_t line_start(std::string_view text, int line) {
-  std::size_t start = 0;
-  for (int i = 1; i < line; ++i) {
-    const auto end = text.find('\n', start);
-    if (end == std::string_view::npos) {
-      return text.size();
-    }
-    start = end + 1;
-  }
-  return start;
-}
-
-/// The byte of a column counted in characters.
-std::size_t byte_of(std::string_view text, std::size_t start, int column) {
-  auto byte = start;
-  for (int i = 1; i < column && byte < text.size(); ++i) {
-    ++byte;
-    while (byte < text.size() && (static_cast<unsigned char>(text[byte]) & 0xC0U) == 0x80U) {
-      ++byte;
-    }
-  }
-  return byte;
-}
 
 struct Span {
   std::size_t begin = 0;
@@ -43,7 +20,7 @@ struct Span {
 
 /// The digits at a place, without their quotes.
 Span number_at(std::string_view text, const BaselineChange& change) {
-  auto begin = byte_of(text, line_start(text, change.line), change.column);
+  auto begin = byte_of_column(text, line_start(text, change.line), change.column);
   const char quote = begin < text.size() && (text[begin] == '"' || text[begin] == '\'') ? text[begin] : '\0';
   begin += quote != '\0' ? 1 : 0;
   auto end = begin;

@@ -1,6 +1,8 @@
 // The table of commands: a new command is one line here.
 #include <array>
 
+#include "cli/add_artifact_command.h"
+#include "cli/add_package_command.h"
 #include "cli/build_command.h"
 #include "cli/command.h"
 #include "cli/debug_command.h"
@@ -9,6 +11,7 @@
 #include "cli/image_command.h"
 #include "cli/lint_command.h"
 #include "cli/login_command.h"
+#include "cli/new_version_command.h"
 #include "cli/plan_command.h"
 #include "cli/run_command.h"
 #include "cli/store_command.h"
@@ -18,6 +21,7 @@ namespace dlc::cli {
 namespace {
 
 constexpr const char* kBuildspecs = "Buildspecs";
+constexpr const char* kEdits = "Edits of buildspecs and Dockerfiles";
 constexpr const char* kImages = "Images";
 constexpr const char* kStore = "Store";
 constexpr const char* kMachine = "This machine";
@@ -27,6 +31,9 @@ constexpr std::array kCommands{
     Command{"build", "build the images of the buildspecs", kBuildspecs, run_build},
     Command{"plan", "print what the buildspecs resolve to", kBuildspecs, run_plan},
     Command{"lint", "look for mistakes in buildspecs", kBuildspecs, run_lint},
+    Command{"new-version", "begin an upgrade: copy a version's folders, change the buildspec", kEdits, run_new_version},
+    Command{"add-artifact", "add a file to images: context entry and COPY line", kEdits, run_add_artifact},
+    Command{"add-package", "add a Python or Debian package to an image", kEdits, run_add_package},
     Command{"image build", "build one image from a Dockerfile, as docker build does", kImages, run_image_build},
     Command{"image ls", "list the images in the store", kImages, run_image_ls},
     Command{"image inspect", "what an image is made of and how it starts", kImages, run_image_inspect},

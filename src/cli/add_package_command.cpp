@@ -1,0 +1,358 @@
+#include "cli/add_package_command.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <set>
+
+#include "cli/artifact_copy.h"
+#include "cli/lock_file.h"
+#include "cli/parse.h"
+#include "cli/pip_resolve.h"
+#include "cli/print_out.h"
+#include "cli/repository_edit.h"
+#include "dockerfile/edit.h"
+
+namespace dlc::cli {
+
+namespace {
+
+struct PackageRequest {
+  EditOptions edit;
+  std::string image;
+  std::string package;    ///< as written
+  std::string lock_file;  ///< empty: chosen
+  bool apt = false;
+  bool upgrade = false;
+  bool everywhere = false;
+};
+
+bool is_name(std::string_view text, std::string_view more) {
+  return !text.empty() && std::isalnum(static_cast<unsigned char>(text.front())) != 0 &&
+         std::ranges::all_of(text, [&](unsigned char c) {
+           return std::isalnum(c) != 0 || more.find(static_cast<char>(c)) != std::string_view::npos;
+         });
+}
+
+/// An edit of packages leaves the plan as it was.
+void verify_same_plan(const buildspec::Plan& before, const buildspec::Plan& after) {
+  bool same = before.images.size() == after.images.size();
+  for (std::size_t i = 0; same && i < before.images.size(); ++i) {
+    same = facts_of(before.images[i]) == facts_of(after.images[i]);
+  }
+  if (!same) {
+    throw Error(ErrorKind::failed, "the plan would change, which a package must not do");
+  }
+}
+
+// --- Debian packages ---
+
+void add_to_list(FileEdits& edits, const std::string& path, const dockerfile::Dockerfile& file,
+                 const dockerfile::AptList& list, const std::string& package) {
+  const auto text = edits.text(path);
+  edits.replace(path, dockerfile::add_apt_package(text, file, list, package));
+}
+
+/// Other Dockerfiles with the same list share the layer as long as the lists are equal.
+void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std::string& path, const std::string& run,
+                        const PackageRequest& request) {
+  std::set<std::string> seen{path};
+  for (const auto& image : plan.images) {
+    if (!seen.insert(image.docker_file_path).second || !std::filesystem::exists(image.docker_file_path)) {
+      continue;
+    }
+    const auto file = dockerfile_of(edits, image);
+    const auto list = dockerfile::find_apt_list(edits.text(image.docker_file_path), file, stage_of(file, image));
+    if (!list || list->run->original != run) {
+      continue;
+    }
+    if (request.everywhere) {
+      add_to_list(edits, image.docker_file_path, file, *list, request.package);
+    } else {
+      std::fprintf(stderr,
+                   "note: %s:%d has the same list until now, so the layer was shared; --everywhere adds to it too\n",
+                   image.docker_file_path.c_str(), list->run->lines.first);
+    }
+  }
+}
+
+int add_apt(const PackageRequest& request) {
+  const auto package = request.package.substr(0, request.package.find('='));
+  if (!is_name(package, "+-.:") || request.package.find_first_of(" \t\n$;&|\"'\\<>") != std::string::npos ||
+      request.package.find("==") != std::string::npos) {
+    throw Error(ErrorKind::usage, fmt::format("\"{}\" is no name of a Debian package", request.package))
+        .hint("such as libgomp1, or libgomp1=12.2.0-14+deb12u1");
+  }
+  const auto plan = plan_as_written(".", request.edit);
+  const auto& image = named_image(plan, request.image);
+  FileEdits edits(".");
+  const auto file = dockerfile_of(edits, image);
+  const auto& path = image.docker_file_path;
+  const auto list = dockerfile::find_apt_list(edits.text(path), file, stage_of(file, image));
+  if (!list) {
+    throw Error(ErrorKind::invalid, fmt::format("no RUN of {} has an apt-get install with a list of packages", path))
+        .at({path, file.stages[stage_of(file, image)].node.lines.first, 1})
+        .hint("add a line by hand: RUN apt-get update && apt-get install -y --no-install-recommends " +
+              request.package + " && rm -rf /var/lib/apt/lists/*");
+  }
+  if (dockerfile::has_package(*list, request.package)) {
+    print_out(fmt::format("{}:{}: {} is in the list already\n", path, list->run->lines.first, package));
+    return 0;
+  }
+  add_to_list(edits, path, file, *list, request.package);
+  const auto changed = dockerfile_of(edits, image);
+  const auto now = dockerfile::find_apt_list(edits.text(path), changed, stage_of(changed, image));
+  if (!now || now->packages.size() != list->packages.size() + 1 || !dockerfile::has_package(*now, request.package)) {
+    throw dockerfile::error_at(file, list->run->lines, "the list of packages can't be added to")
+        .hint("add the package by hand");
+  }
+  add_to_equal_lists(edits, plan, path, list->run->original, request);
+  finish_edit(edits, request.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan, after); });
+  return 0;
+}
+
+// --- Python packages ---
+
+struct Lock {
+  std::string path;
+  std::vector<LockedPackage> packages;
+  std::vector<std::string> users;  ///< images that install it
+};
+
+std::vector<Lock> locks_of(const FileEdits& edits, const buildspec::Plan& plan, const buildspec::PlannedImage& image) {
+  std::vector<Lock> locks;
+  for (const auto& entry : image.context) {
+    if (entry.downloaded || !entry.path.ends_with(".txt") || !std::filesystem::is_regular_file(entry.path)) {
+      continue;
+    }
+    const auto text = edits.text(entry.path);
+    if (!is_lock_file(text)) {
+      continue;
+    }
+    Lock lock{.path = entry.path, .packages = locked_packages(text), .users = {}};
+    for (const auto& other : plan.images) {
+      if (std::ranges::any_of(other.context, [&](const auto& file) { return file.path == entry.path; })) {
+        lock.users.push_back(other.name);
+      }
+    }
+    locks.push_back(std::move(lock));
+  }
+  return locks;
+}
+
+/// The one that was named, else the last of those that the fewest images install.
+const Lock& choose_lock(const std::vector<Lock>& locks, const buildspec::PlannedImage& image,
+                        const PackageRequest& request) {
+  const Lock* chosen = nullptr;
+  std::vector<std::string> paths;
+  for (const auto& lock : locks) {
+    paths.push_back(lock.path);
+    if (request.lock_file.empty() ? chosen == nullptr || lock.users.size() <= chosen->users.size()
+                                  : lock.path == std::filesystem::path(request.lock_file).lexically_normal()) {
+      chosen = &lock;
+    }
+  }
+  if (locks.empty()) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("the context of {} has no lock file (name==version with --hash)", image.name))
+        .at(image.where)
+        .hint("list its packages in a file with hashes, name that in the context and install it with --require-hashes");
+  }
+  if (chosen == nullptr) {
+    throw Error(ErrorKind::usage, fmt::format("--lock-file: {} does not install {}", image.name, request.lock_file))
+        .hint(fmt::format("it installs {}", fmt::join(paths, ", ")));
+  }
+  return *chosen;
+}
+
+struct Requirement {
+  std::string name;     ///< as written, without extras
+  std::string version;  ///< empty: the latest that fits
+};
+
+Requirement requirement_of(const std::string& text) {
+  Requirement wanted;
+  const auto equals = text.find("==");
+  const auto name = text.substr(0, equals);
+  const auto bracket = name.find('[');
+  wanted.name = name.substr(0, bracket);
+  const bool extras_fit =
+      bracket == std::string::npos || (name.ends_with(']') && is_name(name.substr(bracket + 1), "-_.,]"));
+  if (equals != std::string::npos) {
+    wanted.version = text.substr(equals + 2);
+  }
+  if (!is_name(wanted.name, "-_.") || !extras_fit ||
+      (equals != std::string::npos && !is_name(wanted.version, "-_.+!"))) {
+    throw Error(ErrorKind::usage, fmt::format("\"{}\" is no package that can be locked", text))
+        .hint("NAME or NAME==VERSION, such as pandas==2.2.3; a Debian package: --apt");
+  }
+  return wanted;
+}
+
+class PipEdit {
+ public:
+  PipEdit(const PackageRequest& request, const GlobalOptions& global)
+      : request_(request),
+        global_(global),
+        wanted_(requirement_of(request.package)),
+        plan_(plan_as_written(".", request.edit)),
+        image_(named_image(plan_, request.image)),
+        edits_("."),
+        locks_(locks_of(edits_, plan_, image_)),
+        chosen_(choose_lock(locks_, image_, request)) {}
+
+  int run() {
+    const auto [known, lock] = find(normalized_name(wanted_.name));
+    if (known != nullptr && (known->version == wanted_.version || (wanted_.version.empty() && !request_.upgrade))) {
+      print_out(
+          fmt::format("{}:{}: {}=={} is there already\n", lock->path, known->first_line, known->name, known->version));
+      return 0;
+    }
+    if (known != nullptr && !request_.upgrade) {
+      throw Error(ErrorKind::usage, fmt::format("{} is there already, as {}", known->name, known->version))
+          .at({lock->path, known->first_line, 1})
+          .hint("--upgrade changes it, and what must change with it");
+    }
+    const auto answer = ask_pip(question(), global_);
+    for (const auto& package : answer.packages) {
+      take(package);
+    }
+    if (edits_.empty()) {
+      const auto there = answer.installed.find(normalized_name(wanted_.name));
+      print_out(fmt::format(
+          "{} is there already, as {}, but from no lock file: {} has it from elsewhere, or was built from other "
+          "lock files than these\n",
+          wanted_.name, there == answer.installed.end() ? "?" : there->second, buildspec::short_name(image_)));
+      return 0;
+    }
+    verify_locks();
+    finish_edit(edits_, request_.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan_, after); });
+    return 0;
+  }
+
+ private:
+  [[nodiscard]] std::pair<const LockedPackage*, const Lock*> find(const std::string& name) const {
+    for (const auto& lock : locks_) {
+      const auto found = std::ranges::find(lock.packages, name, &LockedPackage::name);
+      if (found != lock.packages.end()) {
+        return {&*found, &lock};
+      }
+    }
+    return {nullptr, nullptr};
+  }
+
+  /// Without --upgrade everything that is there keeps its version. With it, pip may change what it must, and is given
+  /// all that is locked, so that it sees what the others need.
+  [[nodiscard]] PipRequest question() const {
+    PipRequest question;
+    question.image = buildspec::short_name(image_);
+    question.packages.push_back(request_.package);
+    for (const auto& lock : locks_) {
+      for (const auto& package : lock.packages) {
+        if (!request_.upgrade) {
+          question.constraints[package.name] = package.version;
+        } else {
+          question.free.push_back(package.name);
+          if (package.name != normalized_name(wanted_.name)) {
+            question.packages.push_back(package.name);
+          }
+        }
+      }
+    }
+    if (request_.upgrade && wanted_.version.empty()) {
+      question.packages.emplace_back("--upgrade");
+      question.packages.emplace_back("--upgrade-strategy=only-if-needed");
+    }
+    return question;
+  }
+
+  void take(const ResolvedPackage& package) {
+    const auto [known, lock] = find(normalized_name(package.name));
+    if (known != nullptr && known->version == package.version) {
+      return;  // the image was built before this was locked
+    }
+    if (package.hashes.empty()) {
+      throw Error(ErrorKind::unsupported,
+                  fmt::format("the index gives no hash of {} {}", package.name, package.version))
+          .hint("take it from an index that does");
+    }
+    const auto& into = known != nullptr ? *lock : chosen_;
+    if (known != nullptr) {
+      std::fprintf(stderr, "note: %s:%d: %s %s becomes %s\n", lock->path.c_str(), known->first_line,
+                   known->name.c_str(), known->version.c_str(), package.version.c_str());
+    }
+    note_users(into);
+    edits_.replace(into.path, lock_package(edits_.text(into.path), normalized_name(package.name), package.version,
+                                           package.hashes));
+  }
+
+  void note_users(const Lock& lock) {
+    if (lock.users.size() > 1 && noted_.insert(lock.path).second) {
+      std::fprintf(stderr, "note: %s is installed by %s\n", lock.path.c_str(),
+                   fmt::format("{}", fmt::join(lock.users, ", ")).c_str());
+    }
+  }
+
+  /// Every package stands once among the image's lock files, with a hash.
+  void verify_locks() const {
+    std::set<std::string> names;
+    for (const auto& lock : locks_) {
+      for (const auto& package : locked_packages(edits_.text(lock.path))) {
+        if (!package.hashed || !names.insert(package.name).second) {
+          throw Error(ErrorKind::failed, fmt::format("{} would stand twice or without a hash", package.name))
+              .at({lock.path, package.first_line, 1});
+        }
+      }
+    }
+    if (!names.contains(normalized_name(wanted_.name))) {
+      throw Error(ErrorKind::failed, wanted_.name + " would not be locked");
+    }
+  }
+
+  const PackageRequest& request_;
+  const GlobalOptions& global_;
+  Requirement wanted_;
+  buildspec::Plan plan_;
+  const buildspec::PlannedImage& image_;
+  FileEdits edits_;
+  std::vector<Lock> locks_;
+  const Lock& chosen_;
+  std::set<std::string> noted_;
+};
+
+}  // namespace
+
+int run_add_package(std::span<const std::string> arguments, const GlobalOptions& global) {
+  CLI::App app(
+      "Add a package to an image: with --apt to the list in its Dockerfile, else to its lock file, with all it needs.",
+      "dlc add-package");
+  PackageRequest request;
+  add_edit_options(app, request.edit);
+  app.add_flag("--apt", request.apt, "a Debian package");
+  app.add_flag("--everywhere", request.everywhere,
+               "with --apt: in all Dockerfiles that have the same list, which share its layer");
+  app.add_flag("--upgrade", request.upgrade,
+               "the package and what must change with it may get other versions than now");
+  app.add_option("--lock-file", request.lock_file,
+                 "which of the image's lock files (default: the one that the fewest images install)")
+      ->type_name("FILE");
+  app.add_option("IMAGE", request.image, "the image, by its key or its name")->required();
+  app.add_option("PACKAGE", request.package, "NAME or NAME==VERSION; with --apt a Debian package")->required();
+  if (!parse(app, arguments)) {
+    return 0;
+  }
+  if (request.apt && (request.upgrade || !request.lock_file.empty())) {
+    throw Error(ErrorKind::usage, "--upgrade and --lock-file are about Python packages, not --apt");
+  }
+  if (request.everywhere && !request.apt) {
+    throw Error(ErrorKind::usage, "--everywhere is about --apt")
+        .hint("a lock file is shared by naming it in the images' contexts");
+  }
+  return request.apt ? add_apt(request) : PipEdit(request, global).run();
+}
+
+}  // namespace dlc::cli

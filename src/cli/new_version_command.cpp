@@ -1,0 +1,267 @@
+#include "cli/new_version_command.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <set>
+
+#include "buildspec/document.h"
+#include "buildspec/edit.h"
+#include "cli/parse.h"
+#include "cli/print_out.h"
+#include "cli/repository_edit.h"
+#include "cli/version_mentions.h"
+
+namespace dlc::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Documents = std::vector<std::shared_ptr<const buildspec::Document>>;
+
+struct Upgrade {
+  EditOptions edit;
+  std::string version;
+  std::string from;  ///< the folders that are copied
+};
+
+const buildspec::Use& version_of(const buildspec::Document& document) {
+  return document.root()->find("version")->value;
+}
+
+void check_version(const std::string& option, const std::string& version) {
+  const bool fits = !version.empty() && version.size() <= 64 && version.front() != '.' && version.front() != '-' &&
+                    std::ranges::all_of(version, [](unsigned char c) {
+                      return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+                    });
+  if (!fits) {
+    throw Error(ErrorKind::usage, fmt::format("{}: \"{}\" can't be part of a tag and a folder's name", option, version))
+        .hint("letters, digits, `.`, `_` and `-`, such as 2.1.0");
+  }
+}
+
+/// The framework's buildspec that is meant: the only one, or the one that has the version `from`.
+std::shared_ptr<const buildspec::Document> choose_document(const Documents& documents, const Upgrade& upgrade) {
+  Documents fitting;
+  std::string list;
+  for (const auto& document : documents) {
+    const auto& version = document->text(version_of(*document));
+    list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", document->name(), version);
+    if (documents.size() == 1 || version == upgrade.from) {
+      fitting.push_back(document);
+    }
+  }
+  if (fitting.size() != 1) {
+    throw Error(ErrorKind::usage, fmt::format("several buildspecs of {}: {}", upgrade.edit.framework, list))
+        .hint("say which one is to get the new version: --buildspec FILE");
+  }
+  return fitting.front();
+}
+
+/// The folders `docker/<version>` of the framework: its own and its types'.
+std::vector<std::string> version_folders(const std::string& framework, const std::string& version) {
+  std::vector<std::string> found;
+  const auto add = [&](const fs::path& parent) {
+    const auto path = parent / "docker" / version;
+    if (fs::is_directory(path)) {
+      found.push_back(path.generic_string());
+    }
+  };
+  add(framework);
+  for (const auto& entry : fs::directory_iterator(framework)) {
+    if (entry.is_directory() && entry.path().filename() != "docker") {
+      add(entry.path());
+    }
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::set<std::string> known_versions(const std::string& framework) {
+  std::set<std::string> versions;
+  const auto add = [&](const fs::path& docker) {
+    std::error_code error;
+    for (fs::directory_iterator entry(docker, error); !error && entry != fs::directory_iterator();
+         entry.increment(error)) {
+      const auto name = entry->path().filename().string();
+      if (entry->is_directory() && std::isdigit(static_cast<unsigned char>(name.front())) != 0) {
+        versions.insert(name);
+      }
+    }
+  };
+  add(fs::path(framework) / "docker");
+  for (const auto& entry : fs::directory_iterator(framework)) {
+    add(entry.path() / "docker");
+  }
+  return versions;
+}
+
+/// The node whose text the version is: a scalar of its own, or the one that an alias names.
+const buildspec::Node& version_scalar(const buildspec::Document& document) {
+  const auto& use = version_of(document);
+  if (use.node->joined) {
+    throw Error(ErrorKind::invalid, "`version` is put together by !join")
+        .at(document.location(use.at))
+        .hint("write the version itself there: version: &VERSION 1.2.3");
+  }
+  if (use.node->anchor.empty()) {
+    throw Error(ErrorKind::invalid, "`version` has no anchor, so no tag and no path can follow it")
+        .at(document.location(use.at))
+        .hint("write version: &VERSION " + use.node->source + ", and *VERSION where the images name the version");
+  }
+  return *use.node;
+}
+
+void copy_folders(FileEdits& edits, const std::string& framework, const Upgrade& upgrade) {
+  const auto folders = version_folders(framework, upgrade.from);
+  if (folders.empty()) {
+    const auto known = known_versions(framework);
+    throw Error(ErrorKind::usage, fmt::format("{} has no folder docker/{}", framework, upgrade.from))
+        .hint(known.empty() ? "there is none to copy from"
+                            : fmt::format("--from VERSION, one of: {}", fmt::join(known, ", ")));
+  }
+  if (const auto there = version_folders(framework, upgrade.version); !there.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("{} exists already", there.front()))
+        .hint("its buildspec line is then changed by hand: version: " + buildspec::yaml_scalar(upgrade.version));
+  }
+  for (const auto& folder : folders) {
+    edits.copy_directory(folder, (fs::path(folder).parent_path() / upgrade.version).generic_string());
+  }
+}
+
+/// Every image must be as before, with the new version where the old one was.
+void verify_images(const buildspec::Plan& before, const buildspec::Plan& after, const std::string& buildspec,
+                   const std::string& old_version, const std::string& version) {
+  for (const auto& image : before.images) {
+    const auto same = [&](const auto& other) { return other.buildspec == image.buildspec && other.name == image.name; };
+    const auto found = std::ranges::find_if(after.images, same);
+    if (found == after.images.end()) {
+      throw Error(ErrorKind::failed,
+                  fmt::format("{} has a version of its own, so it would no longer be built", image.name))
+          .at(image.where)
+          .hint("let its `version` be *VERSION, or take the key out");
+    }
+    const bool ours = image.buildspec == buildspec;
+    const auto facts = facts_of(*found);
+    for (const auto& [what, value] : facts_of(image)) {
+      const auto now = facts.find(what);
+      const bool kept = now != facts.end() && now->second == value;
+      const bool follows = ours && now != facts.end() && now->second == replace_version(value, old_version, version);
+      if (!kept && !follows && !what.starts_with("context ")) {
+        throw Error(ErrorKind::failed, fmt::format("{} of {} would become \"{}\" instead of \"{}\"", what, image.name,
+                                                   now == facts.end() ? "" : now->second, value))
+            .at(image.where);
+      }
+    }
+    if (ours && found->version != version) {
+      throw Error(ErrorKind::failed, fmt::format("{} would have the version {}", image.name, found->version))
+          .at(image.where);
+    }
+    for (const auto& entry : image.context) {  // a target may have the version in its name
+      const auto moved = "context " + replace_version(entry.target, old_version, version);
+      const auto now =
+          facts.contains("context " + entry.target) ? facts.find("context " + entry.target) : facts.find(moved);
+      if (now == facts.end() ||
+          (now->second != entry.path && (!ours || now->second != replace_version(entry.path, old_version, version)))) {
+        throw Error(ErrorKind::failed, fmt::format("{} would lose {} of its context", image.name, entry.target))
+            .at(entry.where);
+      }
+    }
+  }
+  if (after.images.size() != before.images.size()) {
+    throw Error(ErrorKind::failed, fmt::format("{} images instead of {}", after.images.size(), before.images.size()));
+  }
+}
+
+/// The lines that name the old version and may have to follow: in the new folders, the framework's other files and
+/// what speaks of it elsewhere.
+std::vector<std::string> remaining_mentions(const FileEdits& edits, const std::string& buildspec,
+                                            const Upgrade& upgrade, const std::string& old_version) {
+  std::vector<std::string> found;
+  const auto framework = fs::path(buildspec).parent_path().generic_string();
+  const auto no_skip = [](const std::string& /*path*/) { return false; };
+  add_mentions(buildspec, edits.text(buildspec), old_version, found);
+  for (const auto& folder : version_folders(framework, upgrade.from)) {
+    std::vector<std::string> lines;
+    add_mentions_below(".", folder, old_version, no_skip, lines);
+    const auto to = (fs::path(folder).parent_path() / upgrade.version).generic_string();
+    for (const auto& line : lines) {
+      found.push_back(to + line.substr(folder.size()));
+    }
+  }
+  const auto versions = known_versions(framework);
+  const auto skip = [&](const std::string& path) {
+    const fs::path full(path);
+    const bool version_folder =
+        full.parent_path().filename() == "docker" && versions.contains(full.filename().string());
+    const bool other_framework = !full.has_parent_path() && path != framework && fs::exists(full / "buildspec.yml");
+    static const std::set<std::string> kNotOurs{"build", "logs", "src", "CHANGELOG.md"};
+    return version_folder || other_framework || kNotOurs.contains(path) || path == buildspec;
+  };
+  add_mentions_below(".", "", old_version, skip, found);
+  return found;
+}
+
+void print_mentions(const std::vector<std::string>& mentions, const std::string& version) {
+  constexpr std::size_t kMost = 60;
+  if (mentions.empty()) {
+    print_out(fmt::format("nothing else names {}\n", version));
+    return;
+  }
+  auto text = fmt::format("still name {}; look at each:\n", version);
+  for (std::size_t i = 0; i < std::min(mentions.size(), kMost); ++i) {
+    text += "  " + mentions[i] + "\n";
+  }
+  if (mentions.size() > kMost) {
+    text += fmt::format("  and {} more lines\n", mentions.size() - kMost);
+  }
+  print_out(text);
+}
+
+void upgrade_framework(Upgrade upgrade) {
+  check_version("--version", upgrade.version);
+  const auto before = plan_as_written(".", upgrade.edit);
+  const auto document = choose_document(before.documents, upgrade);
+  const auto& scalar = version_scalar(*document);
+  const auto old_version = document->text(version_of(*document));
+  upgrade.from = upgrade.from.empty() ? old_version : upgrade.from;
+  check_version("--from", upgrade.from);
+  if (upgrade.version == upgrade.from || upgrade.version == old_version) {
+    throw Error(ErrorKind::usage, "--version: the images are of this version already: " + upgrade.version)
+        .at(document->location(scalar.at));
+  }
+  FileEdits edits(".");
+  const auto framework = fs::path(document->name()).parent_path().generic_string();
+  copy_folders(edits, framework.empty() ? "." : framework, upgrade);
+  edits.replace(document->name(), buildspec::replace_scalar(*document, scalar, upgrade.version));
+  const auto mentions = remaining_mentions(edits, document->name(), upgrade, old_version);
+  finish_edit(edits, upgrade.edit, [&](const buildspec::Plan& after) {
+    verify_images(before, after, document->name(), old_version, upgrade.version);
+  });
+  print_mentions(mentions, old_version);
+}
+
+}  // namespace
+
+int run_new_version(std::span<const std::string> arguments, const GlobalOptions& /*global*/) {
+  CLI::App app("Begin an upgrade: copy the folders of a version and change the buildspec's.", "dlc new-version");
+  Upgrade upgrade;
+  add_edit_options(app, upgrade.edit);
+  app.add_option("--version", upgrade.version, "the new version")->required()->type_name("X");
+  app.add_option("--from", upgrade.from, "the version whose folders are copied (default: the buildspec's)")
+      ->type_name("Y");
+  if (!parse(app, arguments)) {
+    return 0;
+  }
+  if (upgrade.edit.framework.empty() && upgrade.edit.buildspecs.empty()) {
+    throw Error(ErrorKind::usage, "which framework?")
+        .hint("dlc new-version --framework NAME --version " + upgrade.version);
+  }
+  upgrade_framework(std::move(upgrade));
+  return 0;
+}
+
+}  // namespace dlc::cli

@@ -1,0 +1,145 @@
+#include "cli/pip_resolve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/process.h"
+#include "cli/image_lookup.h"
+#include "cli/lock_file.h"
+
+namespace dlc::cli {
+
+namespace {
+
+/// Runs in the image. Its last line of standard output is the answer.
+constexpr const char* kPipScript = R"(
+import importlib.metadata, json, os, re, subprocess, sys, tempfile
+
+request = json.loads(sys.argv[1])
+normal = lambda name: re.sub(r"[-_.]+", "-", name).lower()
+installed = {}
+for found in importlib.metadata.distributions():
+    if found.metadata["Name"]:
+        installed.setdefault(normal(found.metadata["Name"]), found.version)
+kept = {name: version for name, version in installed.items() if name not in request["free"]}
+kept.update(request["constraints"])
+work = tempfile.mkdtemp()
+constraints = os.path.join(work, "constraints.txt")
+with open(constraints, "w") as file:
+    file.writelines(f"{name}=={version}\n" for name, version in kept.items())
+report = os.path.join(work, "report.json")
+done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-input", "--no-cache-dir",
+                       "--disable-pip-version-check", "--only-binary", ":all:", "--constraint", constraints,
+                       "--report", report, *request["packages"]],
+                      env={**os.environ, "PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore"},
+                      stdout=sys.stderr)
+if done.returncode != 0:
+    sys.exit(done.returncode)
+with open(report) as file:
+    install = json.load(file)["install"]
+packages = [{"name": item["metadata"]["name"], "version": item["metadata"]["version"],
+             "archive": item["download_info"].get("archive_info", {})} for item in install]
+print(json.dumps({"installed": installed, "packages": packages}))
+)";
+
+/// What tells pip where to look, taken from the caller's environment: it is about this machine, not about the image.
+std::vector<std::string> passed_on() {
+  std::vector<std::string> options;
+  for (const char* name : {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "HTTP_PROXY",
+                           "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
+    if (const char* value = std::getenv(name); value != nullptr) {
+      options.insert(options.end(), {"-e", fmt::format("{}={}", name, value)});
+    }
+  }
+  return options;
+}
+
+std::vector<std::string> pip_command_line(const PipRequest& request, const GlobalOptions& global) {
+  std::vector<std::string> argv{"/proc/self/exe"};
+  const auto add_global = [&](const char* option, const std::string& value) {
+    if (!value.empty()) {
+      argv.insert(argv.end(), {option, value});
+    }
+  };
+  add_global("--store", global.store);
+  add_global("--runtime", global.runtime);
+  add_global("--config", global.config);
+  argv.insert(argv.end(), {"run", "--rm", "--user", "0", "--host-certs", "env", "--entrypoint", "python3"});
+  const auto more = passed_on();
+  argv.insert(argv.end(), more.begin(), more.end());
+  const nlohmann::json question{
+      {"packages", request.packages}, {"constraints", request.constraints}, {"free", request.free}};
+  argv.insert(argv.end(), {request.image, "-c", kPipScript, question.dump()});
+  return argv;
+}
+
+std::vector<std::string> archive_hashes(const nlohmann::json& archive) {
+  std::vector<std::string> hashes;
+  if (const auto all = archive.find("hashes"); all != archive.end() && all->contains("sha256")) {
+    hashes.push_back("sha256:" + all->at("sha256").get<std::string>());
+  } else if (const auto one = archive.value("hash", std::string()); one.starts_with("sha256=")) {
+    hashes.push_back("sha256:" + one.substr(7));  // pip before 23.0
+  }
+  return hashes;
+}
+
+PipAnswer read_answer(const std::string& output) {
+  auto end = output.find_last_not_of('\n') + 1;
+  const auto begin = output.rfind('\n', end == 0 ? 0 : end - 1);
+  const auto json = nlohmann::json::parse(output.substr(begin == std::string::npos ? 0 : begin + 1));
+  PipAnswer answer;
+  answer.installed = json.at("installed").get<std::map<std::string, std::string>>();
+  for (const auto& item : json.at("packages")) {
+    answer.packages.push_back(
+        {.name = item.at("name"), .version = item.at("version"), .hashes = archive_hashes(item.at("archive"))});
+  }
+  return answer;
+}
+
+/// The lines in which pip says what is wrong.
+std::string pip_reason(const std::string& error) {
+  std::string reason;
+  for (std::size_t begin = 0; begin < error.size();) {
+    const auto end = std::min(error.find('\n', begin), error.size());
+    const auto line = error.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.find_first_not_of(" \t\r") != std::string::npos) {
+      reason += "  " + line + "\n";
+    }
+  }
+  if (!reason.empty()) {
+    reason.pop_back();
+  }
+  return reason;
+}
+
+}  // namespace
+
+PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global) {
+  {
+    const auto store = open_store(global.store);
+    try {
+      static_cast<void>(find_image(*store, request.image));
+    } catch (Error& error) {
+      throw error.hint("pip is asked in the image itself, so build it first: dlc build");
+    }
+  }
+  const auto result = run_command(pip_command_line(request, global));
+  if (result.status != 0) {
+    throw Error(ErrorKind::failed,
+                fmt::format("pip in {} finds nothing that fits (status {})", request.image, result.status))
+        .excerpt(pip_reason(result.error));
+  }
+  try {
+    return read_answer(result.output);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::failed, fmt::format("pip in {} gave no report: {}", request.image, error.what()))
+        .hint("pip 22.2 or later is needed in the image");
+  }
+}
+
+}  // namespace dlc::cli

@@ -1,0 +1,34 @@
+#pragma once
+// What pip would install into an image: pip itself is asked, in a container of that image, because only there are its
+// Python (which decides which wheels fit), its platform and what is installed already the right ones.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace dlc::cli {
+
+struct PipRequest {
+  std::string image;                               ///< a name in the store
+  std::vector<std::string> packages;               ///< requirements: "dgl==1.1.3"
+  std::map<std::string, std::string> constraints;  ///< versions that must be kept, by normalized name
+  std::vector<std::string> free;                   ///< installed packages whose version may change
+};
+
+struct ResolvedPackage {
+  std::string name;
+  std::string version;
+  std::vector<std::string> hashes;  ///< "sha256:<hex>"
+};
+
+struct PipAnswer {
+  std::vector<ResolvedPackage> packages;         ///< what would be installed
+  std::map<std::string, std::string> installed;  ///< what is, by normalized name
+};
+
+/// Installed packages that are neither in `constraints` nor `free` keep their versions. Wheels only. Throws
+/// Error(not_found) where the image is not in the store, Error(failed) with pip's words where nothing fits.
+[[nodiscard]] PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global);
+
+}  // namespace dlc::cli

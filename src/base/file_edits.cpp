@@ -46,7 +46,7 @@ class Undo {
       try {
         if (step->before == nullptr) {
           remove_tree(step->path);
-        } else {
+        } else if (read_file(step->path) != *step->before) {
           write_file_atomically(step->path, *step->before, Durability::durable, step->mode);
         }
       } catch (const std::exception& failure) {

@@ -29,9 +29,9 @@ class FileEdits {
   /// else is a link to the original.
   void stage(const std::filesystem::path& directory) const;
 
-  /// Writes everything, in the order of the calls: new content lies beside each file before the first one is replaced,
-  /// and what was replaced is put back where a later step fails. Throws Error(failed) where a file is no longer as it
-  /// was read.
+  /// Writes everything, in the order of the calls: directories are copied beside their places before the first one
+  /// appears, each file changes from the old to the new in one step, and where a step fails what was done is taken
+  /// back. Throws Error(failed) where a file is no longer as it was read.
   void apply() const;
 
  private:

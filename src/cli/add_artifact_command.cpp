@@ -233,7 +233,7 @@ void verify_contexts(const buildspec::Plan& before, const buildspec::Plan& after
       continue;
     }
     if (is_concerned && now == unchanged) {
-      throw Error(ErrorKind::invalid, fmt::format("{} does not take the {} from there", image.name, request.name))
+      throw Error(ErrorKind::invalid, fmt::format("{} does not take {} from there", image.name, request.name))
           .at(image.where)
           .hint(fmt::format("its `context` must merge the shared one (`<<: *ANCHOR`); or --image {}", image.name));
     }

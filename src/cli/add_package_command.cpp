@@ -215,9 +215,9 @@ class PipEdit {
     if (known != nullptr && !request_.upgrade) {
       throw Error(ErrorKind::usage, fmt::format("{} is there already, as {}", known->name, known->version))
           .at({lock->path, known->first_line, 1})
-          .hint("--upgrade changes it, and what must change with it");
+          .hint("--upgrade changes it; others may have to rise with it");
     }
-    const auto answer = ask_pip(question(), global_);
+    const auto answer = ask();
     for (const auto& package : answer.packages) {
       take(package);
     }
@@ -245,29 +245,45 @@ class PipEdit {
     return {nullptr, nullptr};
   }
 
-  /// Without --upgrade everything that is there keeps its version. With it, pip may change what it must, and is given
-  /// all that is locked, so that it sees what the others need.
-  [[nodiscard]] PipRequest question() const {
+  enum class Others { fixed, rising };
+
+  /// The others keep their versions, or may rise where the package needs that, but never fall. With --upgrade pip is
+  /// given all that is locked, because it looks at nobody's needs but those of what it is asked for.
+  [[nodiscard]] PipRequest question(Others others) const {
     PipRequest question;
     question.image = buildspec::short_name(image_);
     question.packages.push_back(request_.package);
     for (const auto& lock : locks_) {
       for (const auto& package : lock.packages) {
-        if (!request_.upgrade) {
-          question.constraints[package.name] = package.version;
-        } else {
-          question.free.push_back(package.name);
-          if (package.name != normalized_name(wanted_.name)) {
-            question.packages.push_back(package.name);
-          }
+        question.free.push_back(package.name);
+        if (package.name == normalized_name(wanted_.name)) {
+          continue;
         }
+        if (request_.upgrade) {
+          question.packages.push_back(package.name);
+        }
+        question.constraints.push_back(package.name + (others == Others::fixed ? "==" : ">=") + package.version);
       }
     }
     if (request_.upgrade && wanted_.version.empty()) {
       question.packages.emplace_back("--upgrade");
-      question.packages.emplace_back("--upgrade-strategy=only-if-needed");
     }
     return question;
+  }
+
+  /// What changes least comes first.
+  [[nodiscard]] PipAnswer ask() const {
+    try {
+      return ask_pip(question(Others::fixed), global_);
+    } catch (Error& error) {
+      if (error.kind() != ErrorKind::failed) {
+        throw;
+      }
+      if (!request_.upgrade) {
+        throw error.hint("--upgrade lets what is there rise to other versions, where that is what stands in the way");
+      }
+    }
+    return ask_pip(question(Others::rising), global_);
   }
 
   void take(const ResolvedPackage& package) {
@@ -336,7 +352,7 @@ int run_add_package(std::span<const std::string> arguments, const GlobalOptions&
   app.add_flag("--everywhere", request.everywhere,
                "with --apt: in all Dockerfiles that have the same list, which share its layer");
   app.add_flag("--upgrade", request.upgrade,
-               "the package and what must change with it may get other versions than now");
+               "the package may get another version than now, and others may rise with it, but none may fall");
   app.add_option("--lock-file", request.lock_file,
                  "which of the image's lock files (default: the one that the fewest images install)")
       ->type_name("FILE");

@@ -74,15 +74,14 @@ void refuse_shared(const Dockerfile& file, const buildspec::Plan& plan, const st
 }  // namespace
 
 Dockerfile dockerfile_of(const FileEdits& edits, const buildspec::PlannedImage& image) {
-  std::string text;
-  try {
-    text = edits.text(image.docker_file_path);
-  } catch (Error& error) {
-    throw error.at(image.docker_file_where)
-        .hint("the Dockerfile of " + image.name + " is not there; dlc lint looks for it");
+  if (!std::filesystem::is_regular_file(image.docker_file_path)) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("the Dockerfile of {} is not there: {}", image.name, image.docker_file_path))
+        .at(image.docker_file_where)
+        .hint("write it first, or take the image out of the buildspec");
   }
   Diagnostics ignored;
-  return dockerfile::parse(text, image.docker_file_path, ignored);
+  return dockerfile::parse(edits.text(image.docker_file_path), image.docker_file_path, ignored);
 }
 
 std::size_t stage_of(const Dockerfile& file, const buildspec::PlannedImage& image) {

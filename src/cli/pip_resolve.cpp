@@ -25,12 +25,11 @@ installed = {}
 for found in importlib.metadata.distributions():
     if found.metadata["Name"]:
         installed.setdefault(normal(found.metadata["Name"]), found.version)
-kept = {name: version for name, version in installed.items() if name not in request["free"]}
-kept.update(request["constraints"])
+kept = [f"{name}=={version}" for name, version in installed.items() if name not in request["free"]]
 work = tempfile.mkdtemp()
 constraints = os.path.join(work, "constraints.txt")
 with open(constraints, "w") as file:
-    file.writelines(f"{name}=={version}\n" for name, version in kept.items())
+    file.writelines(line + "\n" for line in kept + request["constraints"])
 report = os.path.join(work, "report.json")
 done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-input", "--no-cache-dir",
                        "--disable-pip-version-check", "--only-binary", ":all:", "--constraint", constraints,
@@ -49,8 +48,8 @@ print(json.dumps({"installed": installed, "packages": packages}))
 /// What tells pip where to look, taken from the caller's environment: it is about this machine, not about the image.
 std::vector<std::string> passed_on() {
   std::vector<std::string> options;
-  for (const char* name : {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "HTTP_PROXY",
-                           "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
+  for (const char* name : {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY",
+                           "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
     if (const char* value = std::getenv(name); value != nullptr) {
       options.insert(options.end(), {"-e", fmt::format("{}={}", name, value)});
     }
@@ -107,7 +106,7 @@ std::string pip_reason(const std::string& error) {
     const auto end = std::min(error.find('\n', begin), error.size());
     const auto line = error.substr(begin, end - begin);
     begin = end + 1;
-    if (line.find_first_not_of(" \t\r") != std::string::npos) {
+    if (line.find_first_not_of(" \t\r") != std::string::npos && !line.starts_with("WARNING:")) {
       reason += "  " + line + "\n";
     }
   }

@@ -10,10 +10,10 @@
 namespace dlc::cli {
 
 struct PipRequest {
-  std::string image;                               ///< a name in the store
-  std::vector<std::string> packages;               ///< requirements: "dgl==1.1.3"
-  std::map<std::string, std::string> constraints;  ///< versions that must be kept, by normalized name
-  std::vector<std::string> free;                   ///< installed packages whose version may change
+  std::string image;                     ///< a name in the store
+  std::vector<std::string> packages;     ///< requirements: "dgl==1.1.3", and options of pip
+  std::vector<std::string> constraints;  ///< such as "numpy==1.23.5"
+  std::vector<std::string> free;         ///< installed packages that these speak of: normalized names
 };
 
 struct ResolvedPackage {
@@ -27,7 +27,7 @@ struct PipAnswer {
   std::map<std::string, std::string> installed;  ///< what is, by normalized name
 };
 
-/// Installed packages that are neither in `constraints` nor `free` keep their versions. Wheels only. Throws
+/// Installed packages that are not `free` keep their versions. Wheels only. Throws
 /// Error(not_found) where the image is not in the store, Error(failed) with pip's words where nothing fits.
 [[nodiscard]] PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global);
 

@@ -1,0 +1,218 @@
+#include "contents/loader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/error.h"
+#include "contents/text_lines.h"
+
+namespace dlc::contents {
+
+namespace {
+
+constexpr int kMaxConfDepth = 8;
+constexpr std::string_view kDriver = "libcuda.so.1";
+
+/// The names below a directory that a glob without "/" in its last part stands for.
+std::vector<std::string> expand(const ImageTree& tree, const std::string& pattern) {
+  const auto star = pattern.find('*');
+  if (star == std::string::npos) {
+    return {pattern};
+  }
+  const auto directory = tree.resolve(directory_of(pattern));
+  const auto name = base_name(pattern);
+  const auto before = name.substr(0, name.find('*'));
+  const auto after = name.substr(name.find('*') + 1);
+  std::vector<std::string> found;
+  for (const auto& path : directory ? tree.list(*directory) : std::vector<std::string>()) {
+    const auto base = base_name(path);
+    if (base.size() >= before.size() + after.size() && base.starts_with(before) && base.ends_with(after)) {
+      found.push_back(path);
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> default_directories(const std::vector<ElfFile>& files) {
+  std::set<std::string_view> triplets;
+  for (const auto& file : files) {
+    for (const std::string_view name : {"x86_64-linux-gnu", "aarch64-linux-gnu", "i386-linux-gnu"}) {
+      if (file.path.starts_with("usr/lib/" + std::string(name)) || file.path.starts_with("lib/" + std::string(name))) {
+        triplets.insert(name);
+      }
+    }
+  }
+  std::vector<std::string> result;
+  for (const auto name : triplets) {
+    result.push_back("lib/" + std::string(name));
+    result.push_back("usr/lib/" + std::string(name));
+  }
+  for (const char* name : {"lib", "usr/lib", "lib64", "usr/lib64"}) {
+    result.emplace_back(name);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<ElfFile> find_elf_files(const ImageTree& tree) {
+  std::vector<const Node*> nodes;
+  for (const auto& [path, node] : tree.nodes()) {
+    if (node.entry.type == 'f' && node.entry.link.empty() && node.entry.size >= 52) {
+      nodes.push_back(&node);
+    }
+  }
+  std::vector<std::optional<Elf>> parsed(nodes.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < nodes.size(); i = next++) {
+      try {
+        parsed[i] = parse_elf([&](auto offset, auto size) { return tree.read(*nodes[i], offset, size); });
+      } catch (const Error&) {  // a file that cannot be read is no ELF file for anyone
+        parsed[i].reset();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 1; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
+      threads.emplace_back(work);
+    }
+    work();
+  }
+  std::vector<ElfFile> files;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (parsed[i]) {
+      files.push_back({nodes[i]->entry.path, std::move(*parsed[i])});
+    }
+  }
+  return files;
+}
+
+Loader::Loader(const ImageTree& tree, const std::vector<ElfFile>& files, const std::vector<std::string>& env)
+    : tree_(tree) {
+  for (const auto& file : files) {
+    by_path_.emplace(file.path, &file);
+  }
+  for (const auto& line : env) {
+    if (line.starts_with("LD_LIBRARY_PATH=")) {
+      library_path_ = line.substr(line.find('=') + 1);
+    }
+  }
+  read_conf("etc/ld.so.conf", 0);
+  const auto defaults = default_directories(files);
+  directories_.insert(directories_.end(), defaults.begin(), defaults.end());
+}
+
+void Loader::read_conf(const std::string& path, int depth) {
+  const auto text = depth <= kMaxConfDepth ? tree_.read(path, 1 << 20) : std::nullopt;
+  if (!text) {
+    return;
+  }
+  for (auto line : lines_of(std::string_view(*text))) {
+    line = trim(line.substr(0, line.find('#')));
+    if (line.starts_with("include ") || line.starts_with("include\t")) {
+      const auto pattern = trim(line.substr(8));
+      const auto place = pattern.starts_with('/') ? std::string(pattern)
+                                                  : std::string(directory_of(path)) + "/" + std::string(pattern);
+      for (const auto& file : expand(tree_, clean_path(place))) {
+        read_conf(file, depth + 1);
+      }
+    } else if (!line.empty()) {
+      directories_.push_back(clean_path(line));
+    }
+  }
+}
+
+const ElfFile* Loader::elf_of(std::string_view path) const {
+  const auto resolved = tree_.resolve(path);
+  const auto* node = resolved ? tree_.find(*resolved) : nullptr;
+  if (node == nullptr) {
+    return nullptr;
+  }
+  const auto found = by_path_.find(node->entry.link.empty() ? *resolved : node->entry.link);
+  return found == by_path_.end() ? nullptr : found->second;
+}
+
+std::optional<std::string> Loader::accept(const ElfFile& user, const std::string& path) const {
+  const auto* found = elf_of(path);
+  return found != nullptr && found->elf.same_kind(user.elf) ? std::optional(found->path) : std::nullopt;
+}
+
+/// `directories`: as in DT_RUNPATH; an empty one is the working directory, which no image can rely on.
+std::optional<std::string> Loader::search(const ElfFile& user, std::string_view name, const std::string& directories,
+                                          const ElfFile& origin) const {
+  for (auto directory : split(directories, ":;")) {
+    auto place =
+        replaced(std::string(directory), {"$ORIGIN", "${ORIGIN}"}, "/" + std::string(directory_of(origin.path)));
+    place = replaced(place, {"$LIB", "${LIB}"}, user.elf.bits == 64 ? "lib64" : "lib");
+    if (!place.starts_with('/')) {
+      continue;
+    }
+    // Links are followed on the way, so ".." must not be taken away by its text.
+    if (auto found = accept(user, place + "/" + std::string(name))) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Loader::find(const ElfFile& user, std::string_view name,
+                                        const std::vector<const ElfFile*>& chain) const {
+  if (name.find('/') != std::string_view::npos) {
+    return accept(user, std::string(name));
+  }
+  if (user.elf.runpath.empty()) {
+    if (auto found = search(user, name, user.elf.rpath, user)) {
+      return found;
+    }
+    for (const auto* above : chain) {
+      if (auto found = above->elf.runpath.empty() ? search(user, name, above->elf.rpath, *above) : std::nullopt) {
+        return found;
+      }
+    }
+  }
+  if (auto found = search(user, name, library_path_, user)) {
+    return found;
+  }
+  if (auto found = search(user, name, user.elf.runpath, user)) {
+    return found;
+  }
+  for (const auto& directory : directories_) {
+    if (auto found = accept(user, directory + "/" + std::string(name))) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
+std::map<std::string, std::vector<std::string>> Loader::missing() const {
+  std::map<std::string, std::vector<std::string>> unresolved;
+  std::map<std::string, std::vector<const ElfFile*>> users;  // who needs a file, by its path
+  for (const auto& [path, file] : by_path_) {
+    for (const auto& name : file->elf.needed) {
+      if (const auto found = find(*file, name)) {
+        users[*found].push_back(file);
+      } else if (name != kDriver) {
+        unresolved[path].push_back(name);
+      }
+    }
+  }
+  // What a file cannot find by itself, its users may have: by their DT_RPATH, or loaded already under that name.
+  for (auto at = unresolved.begin(); at != unresolved.end();) {
+    const auto& file = *by_path_.at(at->first);
+    const auto above = users.find(at->first);
+    std::erase_if(at->second, [&](const std::string& name) {
+      return above != users.end() && std::ranges::all_of(above->second, [&](const ElfFile* user) {
+               const bool loads_it =
+                   std::ranges::find(user->elf.needed, name) != user->elf.needed.end() && find(*user, name).has_value();
+               return loads_it || find(file, name, {user}).has_value();
+             });
+    });
+    at = at->second.empty() ? unresolved.erase(at) : std::next(at);
+  }
+  return unresolved;
+}
+
+}  // namespace dlc::contents

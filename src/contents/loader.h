@@ -1,0 +1,51 @@
+#pragma once
+// Which file of an image a library's name stands for, by the rules of glibc's ld.so(8): DT_RPATH of the file and of
+// those that load it, LD_LIBRARY_PATH, DT_RUNPATH, the directories of ld.so.conf, the default ones. ld.so.cache is not
+// read: it is made of the same directories, and a stale one is a fault of its own.
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contents/elf.h"
+#include "contents/image_tree.h"
+
+namespace dlc::contents {
+
+struct ElfFile {
+  std::string path;
+  Elf elf;
+};
+
+/// Every ELF file of the image, sorted by path; hard links once. Reads with all cores.
+[[nodiscard]] std::vector<ElfFile> find_elf_files(const ImageTree& tree);
+
+class Loader {
+ public:
+  /// `tree` and `files` outlive this. `env`: the image's.
+  Loader(const ImageTree& tree, const std::vector<ElfFile>& files, const std::vector<std::string>& env);
+
+  /// The file that `name`, needed by `user`, resolves to. `chain`: the files that loaded it, for DT_RPATH.
+  [[nodiscard]] std::optional<std::string> find(const ElfFile& user, std::string_view name,
+                                                const std::vector<const ElfFile*>& chain = {}) const;
+  /// For each file (by path) the needed names that resolve to nothing. A file that is loaded by others (a library)
+  /// may also find what it needs by their DT_RPATH, or because they loaded it already.
+  [[nodiscard]] std::map<std::string, std::vector<std::string>> missing() const;
+  [[nodiscard]] const ElfFile* elf_of(std::string_view path) const;
+
+ private:
+  [[nodiscard]] std::optional<std::string> search(const ElfFile& user, std::string_view name,
+                                                  const std::string& directories, const ElfFile& origin) const;
+  [[nodiscard]] std::optional<std::string> accept(const ElfFile& user, const std::string& path) const;
+  void read_conf(const std::string& path, int depth);
+
+  const ImageTree& tree_;
+  std::map<std::string, const ElfFile*, std::less<>> by_path_;
+  std::string library_path_;              ///< LD_LIBRARY_PATH
+  std::vector<std::string> directories_;  ///< of ld.so.conf, then the default ones
+};
+
+}  // namespace dlc::contents

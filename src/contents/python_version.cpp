@@ -1,0 +1,245 @@
+#include "contents/python_version.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <tuple>
+
+#include "contents/text_lines.h"
+
+namespace dlc::contents {
+
+namespace {
+
+/// Takes pieces off the front of a text.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : rest_(text) {}
+  [[nodiscard]] bool done() const noexcept { return rest_.empty(); }
+  [[nodiscard]] std::string_view rest() const noexcept { return rest_; }
+  bool take(std::string_view word) {
+    if (!rest_.starts_with(word)) {
+      return false;
+    }
+    rest_.remove_prefix(word.size());
+    return true;
+  }
+  std::optional<std::uint64_t> number() {
+    std::uint64_t value = 0;
+    const auto result = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    if (result.ec != std::errc()) {
+      return std::nullopt;
+    }
+    rest_.remove_prefix(static_cast<std::size_t>(result.ptr - rest_.data()));
+    return value;
+  }
+  /// One of "-_." or nothing.
+  void separator() {
+    if (!rest_.empty() && std::string_view("-_.").find(rest_.front()) != std::string_view::npos) {
+      rest_.remove_prefix(1);
+    }
+  }
+  /// `word` after an optional separator, then an optional number (0 without): "-post3", "rc1".
+  std::optional<std::uint64_t> suffix(std::initializer_list<std::string_view> words) {
+    const auto before = rest_;
+    separator();
+    for (const auto word : words) {
+      if (take(word)) {
+        const auto behind = rest_;
+        separator();
+        const auto value = number();
+        if (!value) {
+          rest_ = behind;
+        }
+        return value.value_or(0);
+      }
+    }
+    rest_ = before;
+    return std::nullopt;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+bool parse_release(Scanner& in, PythonVersion& version) {
+  auto first = in.number();
+  if (first && in.take("!")) {
+    version.epoch = *first;
+    first = in.number();
+  }
+  if (!first) {
+    return false;
+  }
+  version.release.push_back(*first);
+  while (in.rest().size() > 1 && in.rest()[0] == '.' && in.rest()[1] >= '0' && in.rest()[1] <= '9') {
+    in.take(".");
+    const auto part = in.number();
+    if (!part) {
+      return false;
+    }
+    version.release.push_back(*part);
+  }
+  return true;
+}
+
+void parse_suffixes(Scanner& in, PythonVersion& version) {
+  if (const auto rc = in.suffix({"rc", "c", "preview", "pre"})) {
+    version.pre = {2, *rc};
+  } else if (const auto beta = in.suffix({"beta", "b"})) {
+    version.pre = {1, *beta};
+  } else if (const auto alpha = in.suffix({"alpha", "a"})) {
+    version.pre = {0, *alpha};
+  }
+  version.post = in.suffix({"post", "rev", "r"});
+  if (!version.post && in.rest().size() > 1 && in.rest()[0] == '-' && in.rest()[1] >= '0' && in.rest()[1] <= '9') {
+    in.take("-");
+    version.post = in.number();
+  }
+  version.dev = in.suffix({"dev"});
+}
+
+std::strong_ordering compare_release(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>& b) {
+  for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+    const auto order = (i < a.size() ? a[i] : 0) <=> (i < b.size() ? b[i] : 0);
+    if (order != std::strong_ordering::equal) {
+      return order;
+    }
+  }
+  return std::strong_ordering::equal;
+}
+
+/// dev releases before pre-releases before the release.
+std::pair<int, std::uint64_t> pre_key(const PythonVersion& version) {
+  if (version.pre) {
+    return *version.pre;
+  }
+  return {version.dev && !version.post ? -1 : 3, 0};
+}
+
+/// Numbers above words, a longer one above its beginning.
+std::strong_ordering compare_local(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    const auto number_of = [](const std::string& text) { return Scanner(text).number(); };
+    const auto x = number_of(a[i]);
+    const auto y = number_of(b[i]);
+    const auto order = x && y                           ? *x <=> *y
+                       : x.has_value() != y.has_value() ? x.has_value() <=> y.has_value()
+                                                        : a[i].compare(b[i]) <=> 0;
+    if (order != std::strong_ordering::equal) {
+      return order;
+    }
+  }
+  return a.size() <=> b.size();
+}
+
+bool has_prefix(const PythonVersion& version, const PythonVersion& prefix) {
+  if (version.epoch != prefix.epoch) {
+    return false;
+  }
+  for (std::size_t i = 0; i < prefix.release.size(); ++i) {
+    if ((i < version.release.size() ? version.release[i] : 0) != prefix.release[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool compatible(const PythonVersion& version, PythonVersion wanted) {
+  if (wanted.release.size() < 2 || version.compare(wanted, false) < 0) {
+    return false;
+  }
+  wanted.release.pop_back();
+  return has_prefix(version, wanted);
+}
+
+/// "<1.0" does not mean 1.0rc1, ">1.0" not 1.0.post1 (nor 1.0+local).
+bool strictly(bool greater, const PythonVersion& version, const PythonVersion& wanted) {
+  const auto order = version.compare(wanted, false);
+  const bool same_release =
+      version.epoch == wanted.epoch && compare_release(version.release, wanted.release) == std::strong_ordering::equal;
+  if (greater) {
+    return order > 0 && !(same_release && version.post && !wanted.post);
+  }
+  return order < 0 && !(same_release && (version.pre || (version.dev && !version.post)) && !wanted.pre && !wanted.dev);
+}
+
+bool allows_one(std::string_view specifier, std::string_view text) {
+  std::string_view op;
+  for (const std::string_view candidate : {"===", "~=", "==", "!=", "<=", ">=", "<", ">"}) {
+    if (specifier.starts_with(candidate)) {
+      op = candidate;
+      break;
+    }
+  }
+  auto right = trim(specifier.substr(op.size()));
+  if (op == "===") {
+    return lower(right) == lower(trim(text));
+  }
+  const bool wildcard = right.ends_with(".*");
+  if (wildcard) {
+    right.remove_suffix(2);
+  }
+  const auto version = PythonVersion::parse(text);
+  const auto wanted = PythonVersion::parse(right);
+  if (op.empty() || !version || !wanted || (wildcard && op != "==" && op != "!=")) {
+    return false;
+  }
+  if (op == "==" || op == "!=") {
+    const bool equal = wildcard ? has_prefix(*version, *wanted)
+                                : version->compare(*wanted, !wanted->local.empty()) == std::strong_ordering::equal;
+    return equal == (op == "==");
+  }
+  if (op == "~=") {
+    return compatible(*version, *wanted);
+  }
+  if (op == "<" || op == ">") {
+    return strictly(op == ">", *version, *wanted);
+  }
+  const auto order = version->compare(*wanted, false);
+  return op == "<=" ? order <= 0 : order >= 0;
+}
+
+}  // namespace
+
+std::optional<PythonVersion> PythonVersion::parse(std::string_view text) {
+  const auto plain = lower(trim(text));
+  Scanner in(plain);
+  in.take("v");
+  PythonVersion version;
+  if (!parse_release(in, version)) {
+    return std::nullopt;
+  }
+  parse_suffixes(in, version);
+  if (in.take("+")) {
+    for (const auto part : split(in.rest(), "-_.")) {
+      version.local.emplace_back(part);
+    }
+    return version.local.empty() ? std::nullopt : std::optional(version);
+  }
+  return in.done() ? std::optional(version) : std::nullopt;
+}
+
+std::strong_ordering PythonVersion::compare(const PythonVersion& other, bool with_local) const {
+  static constexpr auto kLast = std::numeric_limits<std::uint64_t>::max();
+  if (const auto order = epoch <=> other.epoch; order != std::strong_ordering::equal) {
+    return order;
+  }
+  if (const auto order = compare_release(release, other.release); order != std::strong_ordering::equal) {
+    return order;
+  }
+  const auto key = [](const PythonVersion& v) {
+    return std::tuple(pre_key(v), v.post.has_value(), v.post.value_or(0), v.dev.value_or(kLast));
+  };
+  if (const auto order = key(*this) <=> key(other); order != std::strong_ordering::equal) {
+    return order;
+  }
+  return with_local ? compare_local(local, other.local) : std::strong_ordering::equal;
+}
+
+bool allows(std::string_view specifiers, std::string_view version) {
+  const auto parts = split(specifiers, ",");
+  return std::ranges::all_of(parts, [&](auto part) { return trim(part).empty() || allows_one(trim(part), version); });
+}
+
+}  // namespace dlc::contents

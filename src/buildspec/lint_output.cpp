@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/sarif.h"
 #include "buildspec/lint.h"
 
 namespace dlc::buildspec {
@@ -9,43 +10,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* name_of(Severity severity) {
-  switch (severity) {
-    case Severity::note:
-      return "note";
-    case Severity::warning:
-      return "warning";
-    case Severity::error:
-      return "error";
-  }
-  return "error";
-}
-
 std::string dump(const Json& json) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string rule_of(const Diagnostic& diagnostic) {
   return diagnostic.rule.empty() ? "invalid" : diagnostic.rule;
-}
-
-Json sarif_result(const Diagnostic& diagnostic) {
-  const int line = std::max(1, diagnostic.where.line);
-  const int column = std::max(1, diagnostic.where.column);
-  Json region{{"startLine", line}, {"startColumn", column}, {"endColumn", column + diagnostic.width}};
-  std::string text = diagnostic.message;
-  if (!diagnostic.hint.empty()) {
-    text += " (" + diagnostic.hint + ")";
-  }
-  Json location;
-  location["physicalLocation"]["artifactLocation"]["uri"] = diagnostic.where.file;
-  location["physicalLocation"]["region"] = std::move(region);
-  Json result;
-  result["ruleId"] = rule_of(diagnostic);
-  result["level"] = name_of(diagnostic.severity);
-  result["message"]["text"] = std::move(text);
-  result["locations"] = Json::array({std::move(location)});
-  return result;
 }
 
 }  // namespace
@@ -69,23 +39,23 @@ std::string to_json(const Diagnostics& diagnostics) {
 }
 
 std::string to_sarif(const Diagnostics& diagnostics, std::string_view program_version) {
-  Json driver{{"name", "dlc lint"}, {"version", program_version}};
-  driver["rules"] = Json::array();
+  std::vector<SarifRule> rules;
   for (const auto& rule : lint_rules()) {
-    driver["rules"].push_back({{"id", rule.name}, {"shortDescription", {{"text", rule.summary}}}});
+    rules.push_back({rule.name, rule.summary});
   }
-  Json run;
-  run["tool"]["driver"] = std::move(driver);
-  run["columnKind"] = "unicodeCodePoints";
-  run["results"] = Json::array();
+  std::vector<SarifResult> results;
   for (const auto& diagnostic : diagnostics.all()) {
-    run["results"].push_back(sarif_result(diagnostic));
+    results.push_back(
+        {.rule = rule_of(diagnostic),
+         .severity = diagnostic.severity,
+         .text = diagnostic.message + (diagnostic.hint.empty() ? "" : " (" + diagnostic.hint + ")"),
+         .file = diagnostic.where.file,
+         .line = std::max(1, diagnostic.where.line),
+         .column = diagnostic.where.column,
+         .width = diagnostic.width,
+         .suppressed = {}});
   }
-  Json json;
-  json["$schema"] = "https://json.schemastore.org/sarif-2.1.0.json";
-  json["version"] = "2.1.0";
-  json["runs"] = Json::array({std::move(run)});
-  return dump(json);
+  return dlc::to_sarif("dlc lint", program_version, rules, results);
 }
 
 }  // namespace dlc::buildspec

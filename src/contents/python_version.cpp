@@ -153,15 +153,15 @@ bool compatible(const PythonVersion& version, PythonVersion wanted) {
   return has_prefix(version, wanted);
 }
 
-/// "<1.0" does not mean 1.0rc1, ">1.0" not 1.0.post1 (nor 1.0+local).
+/// "<1.0" does not mean 1.0rc1, ">1.0" neither 1.0.post1 nor 1.0+local.
 bool strictly(bool greater, const PythonVersion& version, const PythonVersion& wanted) {
   const auto order = version.compare(wanted, false);
   const bool same_release =
       version.epoch == wanted.epoch && compare_release(version.release, wanted.release) == std::strong_ordering::equal;
   if (greater) {
-    return order > 0 && !(same_release && version.post && !wanted.post);
+    return order > 0 && !(same_release && ((version.post && !wanted.post) || !version.local.empty()));
   }
-  return order < 0 && !(same_release && (version.pre || (version.dev && !version.post)) && !wanted.pre && !wanted.dev);
+  return order < 0 && !(same_release && (version.pre || version.dev) && !wanted.pre && !wanted.dev);
 }
 
 bool allows_one(std::string_view specifier, std::string_view text) {

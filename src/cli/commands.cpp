@@ -38,6 +38,8 @@ constexpr std::array kCommands{
     Command{"image ls", "list the images in the store", kImages, run_image_ls},
     Command{"image inspect", "what an image is made of and how it starts", kImages, run_image_inspect},
     Command{"image history", "the steps an image was made by", kImages, run_image_history},
+    Command{"image check", "look for mistakes in a finished image", kImages, run_image_check},
+    Command{"image sbom", "list what an image holds, as SPDX or CycloneDX", kImages, run_image_sbom},
     Command{"image tag", "give an image one more name", kImages, run_image_tag},
     Command{"image rm", "take names away", kImages, run_image_rm},
     Command{"image save", "write images to a file or directory", kImages, run_image_save},

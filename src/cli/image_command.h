@@ -15,6 +15,8 @@ int run_image_rm(std::span<const std::string> arguments, const GlobalOptions& gl
 int run_image_save(std::span<const std::string> arguments, const GlobalOptions& global);
 int run_image_load(std::span<const std::string> arguments, const GlobalOptions& global);
 int run_image_pull(std::span<const std::string> arguments, const GlobalOptions& global);
+int run_image_check(std::span<const std::string> arguments, const GlobalOptions& global);
+int run_image_sbom(std::span<const std::string> arguments, const GlobalOptions& global);
 int run_image_push(std::span<const std::string> arguments, const GlobalOptions& global);
 
 }  // namespace dlc::cli

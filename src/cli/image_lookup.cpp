@@ -228,6 +228,26 @@ std::optional<std::uint64_t> unpacked_size(store::Store& store, const LocalImage
   return bytes;
 }
 
+oci::Digest unpack_image(store::Store& store, const LocalImage& image) {
+  oci::Digest chain;
+  for (std::size_t i = 0; i < image.config().diff_ids.size(); ++i) {
+    const auto& diff_id = image.config().diff_ids[i];
+    const auto parent = chain;
+    chain = oci::chain_id(parent, diff_id);
+    auto layer = store.layers().find(chain);
+    if (!layer) {
+      if (i >= image.manifest().layers.size()) {
+        throw Error(ErrorKind::corrupt, "the image has fewer layers than its configuration says");
+      }
+      layer = store.layers().adopt(parent, diff_id, image.manifest().layers[i]);
+    }
+    if (!layer->unpacked) {
+      layer = store.layers().unpack(chain);
+    }
+  }
+  return chain;
+}
+
 std::string age(std::int64_t when) {
   if (when == 0) {
     return "-";

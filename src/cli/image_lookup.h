@@ -53,6 +53,9 @@ struct LocalImage {
 /// Uncompressed bytes of layer `index`, where known.
 [[nodiscard]] std::optional<std::uint64_t> layer_size(store::Store& store, const LocalImage& image, std::size_t index);
 
+/// Unpacks the layers of the chosen platform that are not yet; the chain id of its root.
+oci::Digest unpack_image(store::Store& store, const LocalImage& image);
+
 /// "3 hours ago"; "-" for 0.
 [[nodiscard]] std::string age(std::int64_t when);
 

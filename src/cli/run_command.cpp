@@ -30,27 +30,6 @@ void note(const std::string& text) {
   std::fputs(("dlc: " + text + "\n").c_str(), stderr);
 }
 
-/// Every layer of the image unpacked; the chain id of its root.
-oci::Digest unpack(store::Store& store, const LocalImage& image) {
-  oci::Digest chain;
-  for (std::size_t i = 0; i < image.config().diff_ids.size(); ++i) {
-    const auto& diff_id = image.config().diff_ids[i];
-    const auto parent = chain;
-    chain = oci::chain_id(parent, diff_id);
-    auto layer = store.layers().find(chain);
-    if (!layer) {
-      if (i >= image.manifest().layers.size()) {
-        throw Error(ErrorKind::corrupt, "the image has fewer layers than its configuration says");
-      }
-      layer = store.layers().adopt(parent, diff_id, image.manifest().layers[i]);
-    }
-    if (!layer->unpacked) {
-      layer = store.layers().unpack(chain);
-    }
-  }
-  return chain;
-}
-
 /// Sets a variable; the last value of a name counts, at the place of the first.
 void set_variable(std::vector<std::string>& env, const std::string& line) {
   const auto prefix = line.substr(0, line.find('=') + 1);
@@ -165,7 +144,7 @@ int run_options(RunOptions options, const GlobalOptions& global) {
                  options.platform.empty() ? std::nullopt : std::optional(oci::parse_platform(options.platform)));
   check_platform(image);
   auto spec = make_spec(options, image);
-  const auto chain = unpack(*store, image);
+  const auto chain = unpack_image(*store, image);
   spec.lowers = store->layers().lowers(chain);
   const auto snapshot = store->layers().begin(chain);
   spec.upper = snapshot.upper();

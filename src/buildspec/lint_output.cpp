@@ -45,15 +45,14 @@ std::string to_sarif(const Diagnostics& diagnostics, std::string_view program_ve
   }
   std::vector<SarifResult> results;
   for (const auto& diagnostic : diagnostics.all()) {
-    results.push_back(
-        {.rule = rule_of(diagnostic),
-         .severity = diagnostic.severity,
-         .text = diagnostic.message + (diagnostic.hint.empty() ? "" : " (" + diagnostic.hint + ")"),
-         .file = diagnostic.where.file,
-         .line = std::max(1, diagnostic.where.line),
-         .column = diagnostic.where.column,
-         .width = diagnostic.width,
-         .suppressed = {}});
+    results.push_back({.rule = rule_of(diagnostic),
+                       .severity = diagnostic.severity,
+                       .text = diagnostic.message + (diagnostic.hint.empty() ? "" : " (" + diagnostic.hint + ")"),
+                       .file = diagnostic.where.file,
+                       .line = std::max(1, diagnostic.where.line),
+                       .column = diagnostic.where.column,
+                       .width = diagnostic.width,
+                       .suppressed = {}});
   }
   return dlc::to_sarif("dlc lint", program_version, rules, results);
 }

@@ -12,6 +12,7 @@
 #include "cli/build_report.h"
 #include "cli/buildspec_options.h"
 #include "cli/image_lookup.h"
+#include "cli/image_sbom.h"
 #include "cli/interrupt.h"
 #include "cli/matrix_build.h"
 #include "cli/parse.h"
@@ -38,6 +39,7 @@ struct BuildOptions {
   std::string compression = "gzip";
   std::string logs = "logs";
   std::string metrics;
+  bool sbom = false;
   bool ignore_requires = false;
 };
 
@@ -59,6 +61,7 @@ bool parse_options(std::span<const std::string> arguments, BuildOptions& options
       ->check(CLI::IsMember({"gzip", "zstd", "none", "uncompressed"}));
   app.add_option("--logs", options.logs, "directory of the log files")->type_name("DIR");
   app.add_option("--metrics", options.metrics, "write times, sizes and results for Prometheus")->type_name("FILE");
+  app.add_flag("--sbom", options.sbom, "write what each image holds beside its log: .spdx.json and .cdx.json");
   app.add_flag("--ignore-requires", options.ignore_requires, "build images whatever they require");
   return parse(app, arguments);
 }
@@ -136,6 +139,22 @@ void write_metrics(const std::vector<ImageOutcome>& outcomes, const BuildOptions
   }
 }
 
+/// Beside the image's log, whose path `outcome` has relative to the repository root.
+void write_sboms(store::Store& store, const std::vector<ImageOutcome>& outcomes, const std::filesystem::path& root) {
+  for (const auto& outcome : outcomes) {
+    if (outcome.status != ImageStatus::built && outcome.status != ImageStatus::up_to_date) {
+      continue;
+    }
+    const auto image = find_image(store, outcome.name);
+    for (const auto& [format, ending] : {std::pair{"spdx", ".spdx.json"}, std::pair{"cyclonedx", ".cdx.json"}}) {
+      auto path = root / outcome.log;
+      path.replace_extension(ending);
+      std::filesystem::create_directories(path.parent_path());
+      write_file_atomically(path, sbom_text(store, image, format));
+    }
+  }
+}
+
 int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const GlobalOptions& global) {
   const auto begun = std::chrono::steady_clock::now();
   const ProgressOptions progress_options{.mode = progress_of(options.progress), .style = PlainStyle::images};
@@ -143,6 +162,7 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
     print_plan(plan);
   }
   auto matrix = matrix_options(options, global);
+  const auto root = matrix.root;
   sandbox::enter_private_namespace();  // before the first thread
   const auto store = open_store(global.store);
   const Interrupt interrupt;
@@ -165,6 +185,9 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
                               .seconds = seconds_between(begun, std::chrono::steady_clock::now())};
   if (!options.metrics.empty()) {
     write_metrics(outcomes, options);
+  }
+  if (options.sbom && interrupt.signal() == 0) {
+    write_sboms(*store, outcomes, root);
   }
   write_test_files(logs_folder, plan, outcomes, options.buildspecs.resolve.environment);
   print_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));

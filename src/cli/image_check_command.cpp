@@ -44,14 +44,17 @@ void add_check_options(CLI::App& app, ImageCheckOptions& options) {
   app.add_option("--output", options.output, "text, json or sarif")->check(CLI::IsMember({"text", "json", "sarif"}));
   app.add_option("--against", options.against, "compare the size with this image's")->type_name("IMAGE");
   app.add_option("--max-growth", options.check.max_growth, "per cent that it may be larger (default 20)");
-  app.add_option("--rule", options.rules, "only these rules, by number or name")->delimiter(',')->allow_extra_args(false);
+  app.add_option("--rule", options.rules, "only these rules, by number or name")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--skip", options.skipped, "all but these rules")->delimiter(',')->allow_extra_args(false);
   app.add_option("--allowlist", options.allowlists,
                  "exceptions; may repeat (default: image-check.toml beside the image's Dockerfile and buildspec)")
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_option("--max-allowed", options.max_allowed, "findings that exceptions may cover (default 5)");
-  app.add_option("--required-label", options.labels, "a label that must be there, instead of the usual four; may repeat")
+  app.add_option("--required-label", options.labels,
+                 "a label that must be there, instead of the usual four; may repeat")
       ->allow_extra_args(false);
   app.add_option("--platform-limits", options.limits, "check the limits of this platform: sagemaker")
       ->check(CLI::IsMember({"sagemaker"}));
@@ -91,7 +94,8 @@ std::set<std::string> rule_ids(const std::vector<std::string>& names) {
 }
 
 std::string today() {
-  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+  return fmt::format("{:%Y-%m-%d}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
 }
 
 /// The allowlists that belong to an image that a buildspec of the working directory makes.

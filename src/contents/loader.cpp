@@ -179,40 +179,89 @@ std::optional<std::string> Loader::find(const ElfFile& user, std::string_view na
   if (auto found = search(user, name, user.elf.runpath, user)) {
     return found;
   }
-  for (const auto& directory : directories_) {
-    if (auto found = accept(user, directory + "/" + std::string(name))) {
-      return found;
-    }
-  }
-  return std::nullopt;
+  return find_in_common(user, name);
 }
 
-std::map<std::string, std::vector<std::string>> Loader::missing() const {
-  std::map<std::string, std::vector<std::string>> unresolved;
-  std::map<std::string, std::vector<const ElfFile*>> users;  // who needs a file, by its path
-  for (const auto& [path, file] : by_path_) {
-    for (const auto& name : file->elf.needed) {
-      if (const auto found = find(*file, name)) {
-        users[*found].push_back(file);
-      } else if (name != kDriver) {
-        unresolved[path].push_back(name);
+std::optional<std::string> Loader::find_in_common(const ElfFile& user, std::string_view name) const {
+  auto& known = common_[{user.elf.bits, user.elf.big_endian, user.elf.machine, std::string(name)}];
+  if (!known) {
+    known = std::optional<std::string>();
+    for (const auto& directory : directories_) {
+      if (auto found = accept(user, directory + "/" + std::string(name))) {
+        known = std::move(found);
+        break;
       }
     }
   }
-  // What a file cannot find by itself, its users may have: by their DT_RPATH, or loaded already under that name.
-  for (auto at = unresolved.begin(); at != unresolved.end();) {
-    const auto& file = *by_path_.at(at->first);
-    const auto above = users.find(at->first);
-    std::erase_if(at->second, [&](const std::string& name) {
-      return above != users.end() && std::ranges::all_of(above->second, [&](const ElfFile* user) {
-               const bool loads_it =
-                   std::ranges::find(user->elf.needed, name) != user->elf.needed.end() && find(*user, name).has_value();
-               return loads_it || find(file, name, {user}).has_value();
-             });
-    });
-    at = at->second.empty() ? unresolved.erase(at) : std::next(at);
+  return *known;
+}
+
+/// One process that starts with `root`: libraries are loaded breadth first, each name once. `loaded` gets them, without
+/// `root`.
+Loader::Missing Loader::load(const ElfFile& root, std::set<const ElfFile*>& loaded) const {
+  Missing missing;
+  struct Loaded {
+    const ElfFile* file;
+    std::vector<const ElfFile*> chain;  // who loaded it, the nearest first
+  };
+  std::vector<Loaded> queue{{&root, {}}};
+  std::set<std::string> names{root.elf.soname};
+  std::set<const ElfFile*> here{&root};
+  for (std::size_t i = 0; i < queue.size(); ++i) {
+    const auto current = queue[i];
+    for (const auto& name : current.file->elf.needed) {
+      if (name == kDriver || !names.insert(name).second) {
+        continue;
+      }
+      const auto found = find(*current.file, name, current.chain);
+      if (!found) {
+        missing[current.file->path].insert(name);
+        continue;
+      }
+      const auto* library = by_path_.at(*found);
+      names.insert(library->elf.soname);
+      if (here.insert(library).second) {
+        loaded.insert(library);
+        auto chain = current.chain;
+        chain.insert(chain.begin(), current.file);
+        queue.push_back({library, std::move(chain)});
+      }
+    }
   }
-  return unresolved;
+  return missing;
+}
+
+Loader::Missing Loader::missing() const {
+  // What nobody needs is started as a program or opened as a module; the rest comes with it.
+  std::set<const ElfFile*> needed;
+  for (const auto& [path, file] : by_path_) {
+    for (const auto& name : file->elf.needed) {
+      if (const auto found = find(*file, name); found && *found != path) {
+        needed.insert(by_path_.at(*found));
+      }
+    }
+  }
+  std::map<const ElfFile*, Missing> runs;
+  std::set<const ElfFile*> loaded;
+  for (const auto& [path, file] : by_path_) {
+    if (!needed.contains(file)) {
+      runs[file] = load(*file, loaded);
+    }
+  }
+  Missing missing;
+  for (const auto& [path, file] : by_path_) {
+    // What came with another one is found by that one's DT_RPATH only: alone it need not work. What came with none and
+    // is needed belongs to libraries that need each other.
+    if (loaded.contains(file)) {
+      continue;
+    }
+    const auto run = runs.find(file);
+    const auto own = run != runs.end() ? run->second : load(*file, loaded);
+    for (const auto& [user, names] : own) {
+      missing[user].insert(names.begin(), names.end());
+    }
+  }
+  return missing;
 }
 
 }  // namespace dlc::contents

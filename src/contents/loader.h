@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "contents/elf.h"
@@ -23,6 +24,7 @@ struct ElfFile {
 /// Every ELF file of the image, sorted by path; hard links once. Reads with all cores.
 [[nodiscard]] std::vector<ElfFile> find_elf_files(const ImageTree& tree);
 
+/// Not thread-safe: it remembers what it found.
 class Loader {
  public:
   /// `tree` and `files` outlive this. `env`: the image's.
@@ -31,21 +33,27 @@ class Loader {
   /// The file that `name`, needed by `user`, resolves to. `chain`: the files that loaded it, for DT_RPATH.
   [[nodiscard]] std::optional<std::string> find(const ElfFile& user, std::string_view name,
                                                 const std::vector<const ElfFile*>& chain = {}) const;
-  /// For each file (by path) the needed names that resolve to nothing. A file that is loaded by others (a library)
-  /// may also find what it needs by their DT_RPATH, or because they loaded it already.
-  [[nodiscard]] std::map<std::string, std::vector<std::string>> missing() const;
+  using Missing = std::map<std::string, std::set<std::string>>;
+  /// For each file (by path) the needed names that resolve to nothing when it is loaded: by itself, or with each
+  /// program or module that needs it. libcuda.so.1 is the host driver's and never missing.
+  [[nodiscard]] Missing missing() const;
   [[nodiscard]] const ElfFile* elf_of(std::string_view path) const;
 
  private:
   [[nodiscard]] std::optional<std::string> search(const ElfFile& user, std::string_view name,
                                                   const std::string& directories, const ElfFile& origin) const;
   [[nodiscard]] std::optional<std::string> accept(const ElfFile& user, const std::string& path) const;
+  [[nodiscard]] std::optional<std::string> find_in_common(const ElfFile& user, std::string_view name) const;
+  [[nodiscard]] Missing load(const ElfFile& root, std::set<const ElfFile*>& loaded) const;
   void read_conf(const std::string& path, int depth);
 
   const ImageTree& tree_;
   std::map<std::string, const ElfFile*, std::less<>> by_path_;
   std::string library_path_;              ///< LD_LIBRARY_PATH
   std::vector<std::string> directories_;  ///< of ld.so.conf, then the default ones
+  /// What the directories of all hold, by kind of file and name: asked for again and again.
+  mutable std::map<std::tuple<unsigned, bool, std::uint16_t, std::string>, std::optional<std::optional<std::string>>>
+      common_;
 };
 
 }  // namespace dlc::contents

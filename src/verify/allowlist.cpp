@@ -70,8 +70,8 @@ Exception parse_exception(const build::TomlTable& table) {
       throw value.wrong(key + " is no valid pattern");
     }
   }
-  for (const auto& [name, value] : {std::pair{"rule", &result.rule}, std::pair{"reason", &result.reason},
-                                    std::pair{"expires", &result.expires}}) {
+  for (const auto& [name, value] :
+       {std::pair{"rule", &result.rule}, std::pair{"reason", &result.reason}, std::pair{"expires", &result.expires}}) {
     if (value->empty()) {
       throw table.wrong(std::string("the exception has no ") + name);
     }
@@ -106,8 +106,7 @@ std::vector<Exception> parse_allowlist(std::string_view text, const std::string&
 }
 
 void apply_allowlist(std::vector<Finding>& findings, std::span<const Exception> exceptions, std::string_view image,
-                     std::string_view today, std::size_t most,
-                     const std::function<bool(const ImageRule&)>& chosen) {
+                     std::string_view today, std::size_t most, const std::function<bool(const ImageRule&)>& chosen) {
   std::vector<Finding> added;
   for (const auto& exception : exceptions) {
     if ((!exception.image.empty() && !matches(exception.image, image)) || !chosen(*find_rule(exception.rule))) {
@@ -120,8 +119,8 @@ void apply_allowlist(std::vector<Finding>& findings, std::span<const Exception> 
     }
     bool used = false;
     for (auto& finding : findings) {
-      if (finding.rule == exception.rule && (exception.path.empty() ? finding.path.empty()
-                                                                    : matches(exception.path, finding.path))) {
+      if (finding.rule == exception.rule &&
+          (exception.path.empty() ? finding.path.empty() : matches(exception.path, finding.path))) {
         used = true;
         finding.allowed = exception.reason;
       }

@@ -12,8 +12,8 @@
 namespace dlc::verify {
 
 struct Exception {
-  std::string rule;    ///< "DLC010"
-  std::string path;    ///< glob over absolute paths, ** over directories; empty: findings without a path
+  std::string rule;  ///< "DLC010"
+  std::string path;  ///< glob over absolute paths, ** over directories; empty: findings without a path
   std::string reason;
   std::string expires;  ///< "2027-01-31", the last day
   std::string image;    ///< glob over the image's name; empty: all
@@ -27,7 +27,6 @@ struct Exception {
 /// expired (DLC090), unused though their rule was run (DLC091), more than `most` findings covered (DLC092).
 /// `today`: "2026-11-27".
 void apply_allowlist(std::vector<Finding>& findings, std::span<const Exception> exceptions, std::string_view image,
-                     std::string_view today, std::size_t most,
-                     const std::function<bool(const ImageRule&)>& chosen);
+                     std::string_view today, std::size_t most, const std::function<bool(const ImageRule&)>& chosen);
 
 }  // namespace dlc::verify

@@ -99,9 +99,8 @@ Json image_json(const CheckedImage& image) {
 }  // namespace
 
 std::size_t CheckedImage::count(Severity severity) const {
-  return static_cast<std::size_t>(std::ranges::count_if(findings, [&](const auto& finding) {
-    return finding.severity == severity && finding.allowed.empty();
-  }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      findings, [&](const auto& finding) { return finding.severity == severity && finding.allowed.empty(); }));
 }
 
 std::size_t CheckedImage::allowed() const {
@@ -150,11 +149,12 @@ std::string check_sarif(const std::vector<CheckedImage>& images, std::string_vie
   std::vector<SarifResult> results;
   for (const auto& image : images) {
     for (const auto& finding : image.findings) {
-      results.push_back({.rule = finding.rule,
-                         .severity = finding.severity,
-                         .text = image.name + ": " + finding.path + (finding.path.empty() ? "" : ": ") + finding.message,
-                         .file = finding.path.empty() ? "" : finding.path.substr(1),
-                         .suppressed = finding.allowed});
+      results.push_back(
+          {.rule = finding.rule,
+           .severity = finding.severity,
+           .text = image.name + ": " + finding.path + (finding.path.empty() ? "" : ": ") + finding.message,
+           .file = finding.path.empty() ? "" : finding.path.substr(1),
+           .suppressed = finding.allowed});
     }
   }
   return to_sarif("dlc image check", program_version, rules, results);

@@ -12,9 +12,9 @@ struct CheckedImage {
   std::string name;
   std::string digest;
   std::uint64_t bytes = 0;
-  std::vector<LayerSize> layers;         ///< all, lowest first
-  std::vector<PathSize> paths;           ///< the largest places
-  std::vector<PathSize> packages;        ///< the largest packages: name, bytes
+  std::vector<LayerSize> layers;   ///< all, lowest first
+  std::vector<PathSize> paths;     ///< the largest places
+  std::vector<PathSize> packages;  ///< the largest packages: name, bytes
   std::optional<Growth> growth;
   std::string against;
   std::vector<Finding> findings;

@@ -94,8 +94,9 @@ void check_start(const Subject& subject, const Report& report) {
     report("", "neither entrypoint nor command is set: a container of it starts nothing");
   }
   if (has_entrypoint && is_shell_form(*entrypoint)) {
-    report("", "the entrypoint is in shell form: the command's words are lost, and signals reach the shell only; "
-               R"(write ENTRYPOINT ["program", "word"])");
+    report("",
+           "the entrypoint is in shell form: the command's words are lost, and signals reach the shell only; "
+           R"(write ENTRYPOINT ["program", "word"])");
   } else if (has_entrypoint) {
     check_program(subject, "entrypoint", entrypoint->front(), report);
   }
@@ -167,8 +168,8 @@ void check_growth(const Subject& subject, const Report& report) {
   for (const auto& place : subject.growth->paths) {
     places += fmt::format("{}{} +{} MiB", places.empty() ? "" : ", ", place.path, to_mib(place.bytes));
   }
-  report("", fmt::format("it has grown by {} MiB, more than {} %: {}", to_mib(grown), subject.options.max_growth,
-                         places));
+  report("",
+         fmt::format("it has grown by {} MiB, more than {} %: {}", to_mib(grown), subject.options.max_growth, places));
 }
 
 void check_platform_limits(const Subject& subject, const Report& report) {

@@ -20,8 +20,8 @@ namespace dlc::verify {
 struct CheckOptions {
   std::vector<std::string> required_labels{"org.opencontainers.image.title", "org.opencontainers.image.description",
                                            "org.opencontainers.image.version", "org.opencontainers.image.licenses"};
-  bool sagemaker = false;         ///< its limits hold; else only where the labels say that it runs there
-  unsigned max_growth = 20;       ///< per cent against the other image
+  bool sagemaker = false;    ///< its limits hold; else only where the labels say that it runs there
+  unsigned max_growth = 20;  ///< per cent against the other image
 };
 
 /// An image with what the rules ask of it, read once. All members outlive the check.

@@ -17,8 +17,9 @@ constexpr std::array kRules{
               kError, check_python_dependencies},
     ImageRule{"DLC002", "python-bytecode", "compiled Python fits its source, so that it is used", kWarning,
               check_bytecode},
-    ImageRule{"DLC003", "python-files", "the files that a Python package lists are there, but what was removed on purpose",
-              kWarning, check_python_files},
+    ImageRule{"DLC003", "python-files",
+              "the files that a Python package lists are there, but what was removed on purpose", kWarning,
+              check_python_files},
     ImageRule{"DLC004", "libraries", "each library that a program or library needs is found by the loader", kError,
               check_libraries},
     ImageRule{"DLC005", "architecture", "programs and libraries on the usual paths are for the image's platform",
@@ -98,8 +99,8 @@ std::vector<Finding> check_image(const Subject& subject, const std::function<boo
       });
     }
   }
-  std::ranges::stable_sort(findings,
-                           [](const auto& a, const auto& b) { return std::tie(a.rule, a.path) < std::tie(b.rule, b.path); });
+  std::ranges::stable_sort(
+      findings, [](const auto& a, const auto& b) { return std::tie(a.rule, a.path) < std::tie(b.rule, b.path); });
   return findings;
 }
 

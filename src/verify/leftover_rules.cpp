@@ -33,7 +33,6 @@ constexpr Cache kCaches[] = {
     {"root/.conda/pkgs", "packages of conda (conda clean -a)"},
     {"opt/conda/pkgs", "packages of conda (conda clean -a)"},
     {"root/.npm", "the cache of npm"},
-    {"var/cache/debconf", "the cache of debconf"},
     {"var/cache/yum", "the cache of yum"},
     {"var/cache/dnf", "the cache of dnf"},
 };
@@ -59,7 +58,10 @@ std::string stray(const Subject& subject, const std::string& path, const Node& n
   }
   const bool core = name == "core" || (name.starts_with("core.") && name.size() > 5 &&
                                        name.find_first_not_of("0123456789", 5) == std::string_view::npos);
-  if (core && subject.tree.read(node, 0, 18).starts_with("\x7f" "ELF") &&
+  if (core &&
+      subject.tree.read(node, 0, 18)
+          .starts_with("\x7f"
+                       "ELF") &&
       subject.tree.read(node, 16, 1) == std::string(1, '\x04')) {
     return "is a core dump";
   }

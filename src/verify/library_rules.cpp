@@ -27,14 +27,14 @@ void check_libraries(const Subject& subject, const Report& report) {
 void check_architecture(const Subject& subject, const Report& report) {
   for (const auto& file : subject.elf) {
     const auto architecture = architecture_of(file.elf);
-    const bool usual = std::ranges::any_of(
-        std::initializer_list<std::string_view>{"bin/", "sbin/", "usr/bin/", "usr/sbin/", "usr/lib/", "usr/local/",
-                                                "lib/", "opt/"},
-        [&](auto directory) { return file.path.starts_with(directory); });
+    const bool usual =
+        std::ranges::any_of(std::initializer_list<std::string_view>{"bin/", "sbin/", "usr/bin/", "usr/sbin/",
+                                                                    "usr/lib/", "usr/local/", "lib/", "opt/"},
+                            [&](auto directory) { return file.path.starts_with(directory); });
     if (usual && file.elf.dynamic && architecture != subject.config.platform.architecture) {
-      report(file.path, fmt::format("is for {}, the image for {}",
-                                    architecture.empty() ? "another machine" : architecture,
-                                    subject.config.platform.architecture));
+      report(file.path,
+             fmt::format("is for {}, the image for {}", architecture.empty() ? "another machine" : architecture,
+                         subject.config.platform.architecture));
     }
   }
 }

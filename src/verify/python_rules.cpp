@@ -82,8 +82,8 @@ class Dependencies {
       environment["extra"] = extra;
       const auto holds = requirement ? contents::evaluate_marker(requirement->marker, environment) : std::nullopt;
       if (!holds) {
-        report_(package.metadata, fmt::format("{} {} has a malformed requirement: {}", package.name, package.version,
-                                              text));
+        report_(package.metadata,
+                fmt::format("{} {} has a malformed requirement: {}", package.name, package.version, text));
       } else if (*holds) {
         check(package, *requirement);
       }
@@ -171,6 +171,9 @@ void check_bytecode(const Subject& subject, const Report& report) {
 
 void check_python_files(const Subject& subject, const Report& report) {
   for (const auto& package : subject.python) {
+    if (subject.debian_files.contains(package.metadata)) {  // Debian puts the files elsewhere than RECORD says
+      continue;
+    }
     std::size_t count = 0;
     std::string first;
     for (const auto& path : package.files) {
@@ -179,8 +182,8 @@ void check_python_files(const Subject& subject, const Report& report) {
       }
     }
     if (count > 0) {
-      report(package.metadata, fmt::format("{} {} lists {} file{} that are not there, such as /{}", package.name,
-                                           package.version, count, count == 1 ? "" : "s", first));
+      report(package.metadata, fmt::format("{} {} lists files that are not there ({} of them), such as /{}",
+                                           package.name, package.version, count, first));
     }
   }
 }

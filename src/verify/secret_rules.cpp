@@ -25,8 +25,8 @@ void for_each_text(const Subject& subject, const Report& report,
                    const std::function<std::string(const std::string& path, const std::string& text)>& look) {
   std::vector<const contents::Node*> nodes;
   for (const auto& [path, node] : subject.tree.nodes()) {
-    if (node.entry.type == 'f' && node.entry.link.empty() && node.entry.size >= 20 &&
-        node.entry.size <= kLargestText && !path.ends_with(".pyc")) {
+    if (node.entry.type == 'f' && node.entry.link.empty() && node.entry.size >= 20 && node.entry.size <= kLargestText &&
+        !path.ends_with(".pyc")) {
       nodes.push_back(&node);
     }
   }
@@ -36,7 +36,11 @@ void for_each_text(const Subject& subject, const Report& report,
     for (std::size_t i = next++; i < nodes.size(); i = next++) {
       try {
         const auto text = subject.tree.read(*nodes[i], 0, kLargestText);
-        messages[i] = text.starts_with("\x7f" "ELF") ? "" : look(nodes[i]->entry.path, text);
+        messages[i] = text.starts_with(
+                          "\x7f"
+                          "ELF")
+                          ? ""
+                          : look(nodes[i]->entry.path, text);
       } catch (const Error& error) {
         messages[i] = std::string("cannot be read: ") + error.what();
       }
@@ -77,7 +81,8 @@ std::string credentials_of(const std::string& path, const std::string& text) {
     const auto json = nlohmann::json::parse(text, nullptr, false);
     return json.is_object() && json.contains("auths") && !json["auths"].empty() ? "holds passwords for registries" : "";
   }
-  if (name == "pip.conf" || path.ends_with("etc/apt/auth.conf") || path.find("/apt/auth.conf.d/") != std::string::npos) {
+  if (name == "pip.conf" || path.ends_with("etc/apt/auth.conf") ||
+      path.find("/apt/auth.conf.d/") != std::string::npos) {
     const auto scheme = text.find("://");
     const auto end = text.find_first_of("/ \n", scheme == std::string::npos ? 0 : scheme + 3);
     const bool url = scheme != std::string::npos && text.substr(scheme, end - scheme).find('@') != std::string::npos;
@@ -88,10 +93,9 @@ std::string credentials_of(const std::string& path, const std::string& text) {
 
 bool is_secret_name(std::string_view variable) {
   const auto name = contents::lower(variable);
-  return std::ranges::any_of(
-      std::initializer_list<std::string_view>{"password", "passwd", "secret", "token", "api_key", "access_key",
-                                              "private_key"},
-      [&](auto word) { return name.ends_with(word); });
+  return std::ranges::any_of(std::initializer_list<std::string_view>{"password", "passwd", "secret", "token", "api_key",
+                                                                     "access_key", "private_key"},
+                             [&](auto word) { return name.ends_with(word); });
 }
 
 }  // namespace

@@ -32,12 +32,9 @@ bool is_word(char c) {
 }
 
 constexpr Form kForms[] = {
-    {"AKIA", 16, is_base32, "an AWS access key"},
-    {"ASIA", 16, is_base32, "an AWS session key"},
-    {"ghp_", 36, is_alphanumeric, "a GitHub token"},
-    {"github_pat_", 82, is_word, "a GitHub token"},
-    {"hf_", 34, is_alphanumeric, "a Hugging Face token"},
-    {"pypi-AgEIcHlwaS5vcmc", 50, is_word, "a PyPI token"},
+    {"AKIA", 16, is_base32, "an AWS access key"},         {"ASIA", 16, is_base32, "an AWS session key"},
+    {"ghp_", 36, is_alphanumeric, "a GitHub token"},      {"github_pat_", 82, is_word, "a GitHub token"},
+    {"hf_", 34, is_alphanumeric, "a Hugging Face token"}, {"pypi-AgEIcHlwaS5vcmc", 50, is_word, "a PyPI token"},
 };
 
 bool has_form(std::string_view text, const Form& form) {

@@ -66,7 +66,7 @@ TEST(Elf, DamageNeverReadsOutside) {
 struct LoaderCase {
   SampleImage image;
   std::vector<std::string> env;
-  std::map<std::string, std::vector<std::string>> missing() {
+  Loader::Missing missing() {
     const auto tree = image.tree();
     const auto files = find_elf_files(tree);
     return Loader(tree, files, env).missing();
@@ -87,7 +87,7 @@ TEST(Loader, LooksInDefaultAndConfiguredDirectories) {
   c.image.file("etc/ld.so.conf.d/x.conf", "# comment\n/opt/b\n");
   c.image.file("opt/b/libb.so", SampleElf().bytes());
   c.image.file("elsewhere/libc.so", SampleElf().bytes());
-  EXPECT_EQ(c.missing(), (std::map<std::string, std::vector<std::string>>{{"bin/p", {"libc.so"}}}));
+  EXPECT_EQ(c.missing(), (Loader::Missing{{"bin/p", {"libc.so"}}}));
   c.env = {"LD_LIBRARY_PATH=/elsewhere"};
   EXPECT_THAT(c.missing(), IsEmpty());
 }
@@ -128,7 +128,26 @@ TEST(Loader, ALibraryMayRelyOnTheRpathOfAllItsUsers) {
   auto other = needing({"liba.so"});
   other.runpath = "/opt/l";  // DT_RUNPATH is not handed on
   c.image.file("bin/q", other.bytes());
-  EXPECT_EQ(c.missing(), (std::map<std::string, std::vector<std::string>>{{"opt/l/liba.so", {"libb.so"}}}));
+  EXPECT_EQ(c.missing(), (Loader::Missing{{"opt/l/liba.so", {"libb.so"}}}));
+}
+
+TEST(Loader, TheRpathOfAModuleServesAllThatComesWithIt) {
+  // As in a wheel: the module has DT_RPATH, the libraries that it brings have none.
+  LoaderCase c;
+  auto module = needing({"liba.so"});
+  module.rpath = "$ORIGIN/../x.libs";
+  c.image.file("s/x/module.so", module.bytes());
+  c.image.file("s/x.libs/liba.so", needing({"libb.so"}).bytes());
+  c.image.file("s/x.libs/libb.so", needing({"libc-1.so"}).bytes());
+  c.image.file("s/x.libs/libc-1.so", SampleElf().bytes());
+  EXPECT_THAT(c.missing(), IsEmpty());
+}
+
+TEST(Loader, LibrariesThatNeedEachOtherAreCheckedToo) {
+  LoaderCase c;
+  c.image.file("usr/lib/liba.so", needing({"libb.so"}).bytes());
+  c.image.file("usr/lib/libb.so", needing({"liba.so", "libgone.so"}).bytes());
+  EXPECT_EQ(c.missing(), (Loader::Missing{{"usr/lib/libb.so", {"libgone.so"}}}));
 }
 
 }  // namespace

@@ -1,0 +1,298 @@
+"""The workers of one model: started, watched, restarted; requests are queued for them, in batches where asked for."""
+import asyncio
+import collections
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+
+from dlc_serving import frames, packages
+from dlc_serving.errors import NotReady, OutOfMemory, RequestError, TimedOut
+
+log = logging.getLogger("dlc_serving")
+
+CRASHES_AT_START = 3  # workers of a model that never was ready may die so often before it is given up
+LONGEST_PAUSE = 30  # seconds between restarts of a worker that dies again and again
+
+
+class LoadFailed(Exception):
+    """The model cannot be loaded; `status` is for the client of the multi-model API."""
+
+    def __init__(self, message, status=500):
+        super().__init__(message)
+        self.status = status
+
+
+class Job:
+    """One request on its way: `future` gets (body, content type) or a RequestError."""
+
+    def __init__(self, head, body, deadline):
+        self.head = head
+        self.body = body
+        self.deadline = deadline
+        self.arrived = time.monotonic()
+        self.future = asyncio.get_running_loop().create_future()
+
+    def fail(self, error):
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Worker:
+    """One process with the model, and the socket to it."""
+
+    def __init__(self, process, reader, writer):
+        self.process = process
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def start(cls, name, model_dir, environment):
+        ours, theirs = socket.socketpair()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "dlc_serving.worker",
+                str(theirs.fileno()),
+                model_dir,
+                name,
+                pass_fds=(theirs.fileno(),),
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # a terminal's Ctrl-C is for the server, which then ends its workers in order
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return cls(process, *await asyncio.open_connection(sock=ours))
+
+    async def exchange(self, head, bodies):
+        """Sends a frame and waits for the answer."""
+        self.writer.writelines(frames.pack(head, bodies))
+        await self.writer.drain()
+        return await frames.read(self.reader)
+
+    async def stop(self, patience=0.0):
+        """Closes the socket, which ends an idle worker; after `patience` seconds kills it and what it has started.
+        Returns the exit status (negative: the signal that ended it)."""
+        self.writer.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), patience)
+        except asyncio.TimeoutError:
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return await self.process.wait()
+
+
+def death(status):
+    """How a worker ended, in words."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    name = signal.Signals(-status).name if -status in signal.valid_signals() else str(-status)
+    return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+class ModelPool:
+    """A model under a name. `loaded` becomes done when all workers are ready for the first time, or raises LoadFailed."""
+
+    def __init__(self, name, model_dir, settings):
+        self.name = name
+        self.model_dir = model_dir
+        self.settings = settings
+        self.queue = collections.deque()
+        self.arrival = asyncio.Event()
+        self.ready = set()  # indexes of the workers that are ready
+        self.busy = 0  # jobs in workers
+        self.ever_ready = False
+        self.rest = None  # version, where TensorFlow Serving's paths apply
+        self.loaded = asyncio.get_running_loop().create_future()
+        self.loaded.add_done_callback(lambda future: future.cancelled() or future.exception())  # may go unasked
+        self.task = asyncio.create_task(self.run())
+
+    # Requests ----------------------------------------------------------------------------------------------------------
+
+    async def submit(self, head, body):
+        """(body, content type), or raises RequestError."""
+        if not self.ever_ready:
+            raise NotReady(f"model {self.name} is not ready")
+        if len(self.queue) >= self.settings.queue_size:
+            raise NotReady(f"{len(self.queue)} requests are waiting already")
+        loop = asyncio.get_running_loop()
+        job = Job(head, body, loop.time() + self.settings.timeout)
+        timer = loop.call_at(job.deadline, self.expire, job)
+        self.queue.append(job)
+        self.arrival.set()
+        try:
+            return await job.future
+        finally:
+            timer.cancel()
+
+    def expire(self, job):
+        """The time of a job that still waits is over. (One in a worker is its worker's business.)"""
+        if job in self.queue:
+            self.queue.remove(job)
+            job.fail(NotReady(f"no worker was free within {self.settings.timeout:g} s"))
+
+    async def next_batch(self):
+        """The next requests that may go together: at least one, at most batch_size, all of them invocations."""
+        while not self.queue:
+            self.arrival.clear()
+            await self.arrival.wait()
+        first = self.queue.popleft()
+        batch = [first]
+        until = first.arrived + self.settings.batch_delay
+        while len(batch) < self.settings.batch_size and first.head["kind"] == "invoke":
+            if self.queue and self.queue[0].head["kind"] == "invoke":
+                batch.append(self.queue.popleft())
+                continue
+            rest = until - time.monotonic()
+            if self.queue or rest <= 0:
+                break
+            self.arrival.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.arrival.wait(), rest)
+        return batch
+
+    # Workers -----------------------------------------------------------------------------------------------------------
+
+    async def run(self):
+        """Everything from installing packages to the last worker; ends when cancelled or when loading has failed."""
+        workers = []
+        try:
+            extra = await packages.install(self.model_dir, self.name)
+            workers = [asyncio.create_task(self.keep_worker(index, extra)) for index in range(self.settings.workers)]
+            await asyncio.gather(*workers)
+        except packages.InstallFailed as error:
+            self.give_up(LoadFailed(str(error)))
+        except LoadFailed as error:
+            self.give_up(error)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            for job in list(self.queue):
+                job.fail(NotReady(f"model {self.name} is not there any more"))
+            self.queue.clear()
+
+    def give_up(self, error):
+        if not self.loaded.done():
+            self.loaded.set_exception(error)
+
+    def environment(self, index, extra):
+        result = {**os.environ, **extra}
+        if self.settings.threads:
+            result["OMP_NUM_THREADS"] = str(self.settings.threads)
+        if self.settings.gpus and "CUDA_VISIBLE_DEVICES" not in os.environ and "NVIDIA_VISIBLE_DEVICES" not in os.environ:
+            result["CUDA_VISIBLE_DEVICES"] = str(index % self.settings.gpus)
+        return result
+
+    async def keep_worker(self, index, extra):
+        """Starts worker `index` and starts it again whenever it ends."""
+        crashes = 0
+        while True:
+            started = time.monotonic()
+            worker = await Worker.start(self.name, self.model_dir, self.environment(index, extra))
+            patience = 0.0
+            try:
+                await self.load(worker, index)
+                log.info("worker %d of model %s is ready after %.1f s", index, self.name, time.monotonic() - started)
+                await self.serve(worker)
+            except asyncio.CancelledError:
+                patience = 2.0
+                raise
+            except (asyncio.IncompleteReadError, OSError):
+                pass  # it is gone; how is said below
+            finally:
+                was_ready = index in self.ready
+                self.ready.discard(index)
+                status = await asyncio.shield(worker.stop(patience))
+            how = death(status)
+            log.error("worker %d of model %s %s; starting it again", index, self.name, how)
+            crashes = 0 if was_ready and time.monotonic() - started > LONGEST_PAUSE else crashes + 1
+            if not self.ever_ready and crashes >= CRASHES_AT_START:
+                raise LoadFailed(f"the worker {how} while it loaded the model", 507 if status == -signal.SIGKILL else 500)
+            if crashes > 1:
+                await asyncio.sleep(min(2 ** (crashes - 2), LONGEST_PAUSE))
+
+    async def load(self, worker, index):
+        head, _ = await frames.read(worker.reader)
+        if "failed" in head:
+            if not self.ever_ready:
+                raise LoadFailed(head["failed"], head["status"])
+            log.error("worker %d of model %s cannot load the model again: %s", index, self.name, head["failed"])
+            raise ConnectionResetError
+        self.rest = head["rest"]
+        self.ready.add(index)
+        if len(self.ready) == self.settings.workers and not self.ever_ready:
+            self.ever_ready = True
+            self.loaded.set_result(None)
+
+    async def serve(self, worker):
+        """Hands batches to the worker until it dies (IncompleteReadError, OSError) or a request takes too long."""
+        gone = asyncio.create_task(worker.process.wait())
+        batch_task = None
+        try:
+            while True:
+                batch_task = asyncio.create_task(self.next_batch())
+                await asyncio.wait({gone, batch_task}, return_when=asyncio.FIRST_COMPLETED)
+                if not batch_task.done():
+                    return
+                batch, batch_task = batch_task.result(), None
+                if gone.done():
+                    self.queue.extendleft(reversed(batch))
+                    self.arrival.set()
+                    return
+                self.busy += len(batch)
+                try:
+                    await self.process_batch(worker, batch)
+                finally:
+                    self.busy -= len(batch)
+        finally:
+            gone.cancel()
+            if batch_task is not None:
+                batch_task.cancel()
+
+    async def process_batch(self, worker, batch):
+        head = batch[0].head
+        if head["kind"] == "invoke":
+            head = {"kind": "invoke", "items": [job.head for job in batch]}
+        left = max(job.deadline for job in batch) - asyncio.get_running_loop().time()
+        try:
+            answer, bodies = await asyncio.wait_for(worker.exchange(head, [job.body for job in batch]), max(left, 0.001))
+        except asyncio.TimeoutError:
+            for job in batch:
+                job.fail(TimedOut(f"the handler took more than {self.settings.timeout:g} s; its worker is started again"))
+            raise ConnectionResetError from None
+        except (asyncio.IncompleteReadError, OSError):
+            status = await worker.stop(1.0)
+            kind = OutOfMemory if status == -signal.SIGKILL else RequestError
+            for job in batch:
+                job.fail(kind(f"the worker {death(status)} while it answered"))
+            raise
+        except asyncio.CancelledError:
+            for job in batch:
+                job.fail(NotReady("the server is stopping"))
+            raise
+        for job, result, body in zip(batch, answer["results"], bodies):
+            if job.future.done():
+                continue
+            if result["status"] == 200:
+                job.future.set_result((body, result["content_type"]))
+            else:
+                job.fail(RequestError(result["error"], result["status"]))
+
+    async def drain(self):
+        """Waits until no request is queued or running."""
+        while self.queue or self.busy:
+            await asyncio.sleep(0.02)
+
+    async def close(self):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)

@@ -3,9 +3,13 @@
 # so that signals reach the server and its exit status is the container's; "$@" keeps quoting.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
-: "${OMP_NUM_THREADS:=$(cpu_threads)}"
+# The model server shares the CPUs out among its workers; everything else gets all of them.
+if [ "${1:-}" != serve ]; then
+  : "${OMP_NUM_THREADS:=$(cpu_threads)}"
+  export OMP_NUM_THREADS
+fi
 # A server answers one request after the other in each worker: idle OpenMP threads should sleep, not spin.
 : "${OMP_WAIT_POLICY:=PASSIVE}"
-export OMP_NUM_THREADS OMP_WAIT_POLICY
+export OMP_WAIT_POLICY
 if [ "$#" -eq 0 ]; then set -- python3; fi
 exec "$@"

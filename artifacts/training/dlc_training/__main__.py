@@ -1,0 +1,104 @@
+"""The steps of a training job, and what is reported at its end: exit status, success or failure file."""
+import os
+import signal
+import sys
+import time
+import traceback
+
+from dlc_training import hosts, launch, source
+from dlc_training.environment import read_job
+from dlc_training.errors import TrainingError
+from dlc_training.process import Script
+
+REASON = 1024  # SageMaker shows so many characters of the failure file
+
+
+def write_output(base, name, text):
+    """A file in /opt/ml/output. A failure file that the script wrote itself stays."""
+    folder = os.path.join(base, "output")
+    path = os.path.join(folder, name)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        if not os.path.exists(path):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        print(f"train: {path} cannot be written: {error}", file=sys.stderr)
+
+
+def failure_text(script, status, program):
+    """The reason first, then as much of the end of stderr as SageMaker shows."""
+    if script.stop_signal is not None:
+        return f"{program} was stopped by {signal.Signals(script.stop_signal).name} and ended with exit status {status}"
+    how = f"exit status {status}"
+    if status > 128 and status - 128 in signal.valid_signals():
+        name = signal.Signals(status - 128).name
+        how = f"signal {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    text = f"{program} ended with {how}"
+    tail = script.tail()
+    room = REASON - len(text) - 2
+    return f"{text}:\n{tail[-room:]}" if tail else text
+
+
+def wait_for_first_host(host):
+    """On the other hosts of an MPI job: as long as the first one's ssh port answers there may be work for this one."""
+    import socket
+
+    seen = False
+    for attempt in range(10**9):
+        try:
+            socket.create_connection((host, int(os.environ.get("DLC_SSH_PORT", "22"))), 5).close()
+            seen = True
+        except OSError:
+            if seen or attempt > 60:
+                break
+        time.sleep(5)
+    if not seen:
+        raise TrainingError(f"the first host {host} did not answer on its ssh port")
+
+
+def train(variables, base):
+    job = read_job(variables)
+    hosts.check(job)
+    source.fetch(job)
+    path = source.program_path(job)
+    source.install(job)
+    for folder in (job.model_dir, os.path.join(job.output_dir, "data")):
+        os.makedirs(folder, exist_ok=True)
+    command, environment = launch.plan(job, path)
+    if command is None:
+        wait_for_first_host(job.hosts[0])
+        return 0
+    print("train: running", " ".join(command), file=sys.stderr, flush=True)
+    script = Script(command, job.code_dir, environment)
+    try:
+        status = script.run()
+    except OSError as error:
+        raise TrainingError(f"{command[0]} cannot be run: {error}") from None
+    if status != 0:
+        write_output(base, "failure", failure_text(script, status, job.program))
+        print(f"train: {job.program} failed with exit status {status}", file=sys.stderr)
+    else:
+        write_output(base, "success", "")
+    return status
+
+
+def main():
+    base = os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml"
+    # Process 1 ignores signals without a handler: a stop while hosts are awaited or packages installed must end it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return train(dict(os.environ), base)
+    except TrainingError as error:
+        write_output(base, "failure", str(error))
+        print(f"train: {error}", file=sys.stderr)
+        return error.status
+    except Exception:  # pylint: disable=broad-except  # a defect of ours still has to leave its reason where users look
+        text = traceback.format_exc()
+        write_output(base, "failure", f"train failed:\n{text[-REASON:]}")
+        print(text, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

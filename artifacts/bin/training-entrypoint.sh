@@ -1,9 +1,17 @@
 #!/bin/sh
-# Entrypoint of the training images: threads for the CPUs at hand, then the command itself. exec keeps the process id,
-# so that signals reach the user's program and its exit status is the container's; "$@" keeps quoting.
+# Entrypoint of the training images: threads for the CPUs at hand, ssh between hosts where the job has several, then the
+# command itself. exec keeps the process id, so that signals reach the user's program and its exit status is the
+# container's; "$@" keeps quoting.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
 : "${OMP_NUM_THREADS:=$(cpu_threads)}"
 export OMP_NUM_THREADS
+# One host has no comma between "hosts": [ and ]. DLC_SSH=0 never starts sshd, DLC_SSH=1 always.
+several_hosts() {
+  tr -d '\n' </opt/ml/input/config/resourceconfig.json 2>/dev/null | grep -q '"hosts" *: *\[[^]]*,'
+}
+if [ "${DLC_SSH:-}" = 1 ] || { [ "${DLC_SSH:-}" != 0 ] && several_hosts; }; then
+  dlc_ssh.py || echo "training-entrypoint.sh: no ssh between hosts" >&2
+fi
 if [ "$#" -eq 0 ]; then set -- /bin/bash; fi
 exec "$@"

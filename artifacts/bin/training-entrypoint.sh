@@ -8,7 +8,8 @@ set -eu
 export OMP_NUM_THREADS
 # One host has no comma between "hosts": [ and ]. DLC_SSH=0 never starts sshd, DLC_SSH=1 always.
 several_hosts() {
-  tr -d '\n' </opt/ml/input/config/resourceconfig.json 2>/dev/null | grep -q '"hosts" *: *\[[^]]*,'
+  [ -r /opt/ml/input/config/resourceconfig.json ] || return 1
+  tr -d '\n' </opt/ml/input/config/resourceconfig.json | grep -q '"hosts" *: *\[[^]]*,'
 }
 if [ "${DLC_SSH:-}" = 1 ] || { [ "${DLC_SSH:-}" != 0 ] && several_hosts; }; then
   dlc_ssh.py || echo "training-entrypoint.sh: no ssh between hosts" >&2

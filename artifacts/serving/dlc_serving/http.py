@@ -133,7 +133,7 @@ class Connection:
             log.exception("the server failed")
             response = error_response(RequestError("internal error"))
         await self.answer(request, response, complete)
-        if request is None or request.path != "/ping" or response.status != 200:
+        if request is None or request.path != "/ping":
             what = f"{request.method} {request.path}" if request else "-"
             log.info("%s %d %.1f ms", what, response.status, (time.monotonic() - started) * 1000)
         if not complete:

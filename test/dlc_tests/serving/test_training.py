@@ -1,0 +1,147 @@
+"""train: variables, arguments, files, exit status and signals; no container and no framework."""
+import datetime
+import json
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(__import__("pathlib").Path(__file__).resolve().parents[3] / "artifacts" / "training"))
+from dlc_training import s3  # noqa: E402
+
+SHOW = """
+import json, os, sys
+print(json.dumps({"arguments": sys.argv, "folder": os.getcwd(), "variables": {k: v for k, v in os.environ.items() if k.startswith("SM_")}}))
+"""
+
+
+def failure(job):
+    return (job.base / "output" / "failure").read_text(encoding="utf-8")
+
+
+def test_arguments_and_variables(job):
+    done = job(SHOW, {"epochs": "3", "lr": "0.5", "name": '"a b"', "plain": "x; rm y", "deep": '{"k": 1}', "n": "true"})
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    expected = ["train.py", "--deep", "k=1", "--epochs", "3", "--lr", "0.5", "-n", "True", "--name", "a b", "--plain", "x; rm y"]
+    assert shown["arguments"] == expected
+    assert shown["folder"] == str(job.base / "code")
+    variables = shown["variables"]
+    assert variables["SM_MODEL_DIR"] == str(job.base / "model")
+    assert variables["SM_CHANNEL_TRAINING"] == str(job.base / "input" / "data" / "training")
+    assert json.loads(variables["SM_CHANNELS"]) == ["training"]
+    assert variables["SM_HP_LR"] == "0.5"
+    assert json.loads(variables["SM_HPS"])["deep"] == {"k": 1}
+    assert json.loads(variables["SM_TRAINING_ENV"])["hyperparameters"]["epochs"] == 3
+    assert (job.base / "output" / "success").exists()
+    assert not (job.base / "output" / "failure").exists()
+
+
+def test_a_script_that_fails(job):
+    done = job("import sys\nprint('the reason', file=sys.stderr)\nsys.exit(7)")
+    assert done.returncode == 7
+    assert failure(job) == "train.py ended with exit status 7:\nthe reason"
+    assert "the reason" in done.stderr
+
+
+def test_a_script_that_is_killed(job):
+    done = job("import os\nos.kill(os.getpid(), 9)")
+    assert done.returncode == 137
+    assert failure(job) == "train.py ended with signal SIGKILL (out of memory?)"
+
+
+def test_a_failure_file_of_the_script_stays(job):
+    done = job("import os, sys\nopen(os.environ['SM_OUTPUT_DIR'] + '/failure', 'w').write('mine')\nsys.exit(1)")
+    assert done.returncode == 1
+    assert failure(job) == "mine"
+
+
+def test_sigterm_reaches_the_script(job):
+    script = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print("saved", flush=True), sys.exit(0)))
+print("ready", flush=True)
+while True: time.sleep(0.05)
+"""
+    command, environment = job.prepare(script)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.read() == "saved\n"
+    assert process.wait(20) == 0
+
+
+def test_sigterm_reaches_what_a_shell_script_runs(job):
+    script = "#!/bin/sh\npython3 -c 'import time; print(\"ready\", flush=True); time.sleep(60)'\n"
+    command, environment = job.prepare(script, program="train.sh")
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 143
+    assert time.monotonic() - start < 10
+
+
+def test_no_program(job):
+    done = job(None, {"sagemaker_program": "null"})
+    assert done.returncode == 1
+    assert "sagemaker_program" in failure(job)
+    assert "SAGEMAKER_PROGRAM" in done.stderr
+
+
+def test_a_program_that_is_not_there(job):
+    done = job("", {"sagemaker_program": '"other.py"'})
+    assert done.returncode == 1
+    assert failure(job) == f"there is no other.py in {job.base / 'code'}; it has: train.py"
+
+
+def test_a_program_outside_of_the_code(job):
+    done = job("", {"sagemaker_program": '"../../../bin/sh"'})
+    assert done.returncode == 1
+    assert "must be a path inside" in failure(job)
+
+
+def test_a_host_that_does_not_resolve(job):
+    hosts = {"current_host": "localhost", "hosts": ["localhost", "algo-2.invalid"]}
+    done = job(SHOW, resources=hosts, variables={"DLC_HOSTS_TIMEOUT": "2"})
+    assert done.returncode == 1
+    assert "waiting for algo-2.invalid to resolve" in done.stderr
+    assert "do not resolve to an address after 2 s: algo-2.invalid" in failure(job)
+
+
+def test_a_config_that_is_broken(job):
+    command, environment = job.prepare(SHOW)
+    (job.base / "input" / "config" / "hyperparameters.json").write_text("{", encoding="utf-8")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "hyperparameters.json cannot be read" in failure(job)
+
+
+def test_code_from_an_archive_and_what_leads_out_of_it(job, tmp_path):
+    import io
+    import tarfile
+
+    def archive(name, member, text):
+        with tarfile.open(tmp_path / name, "w:gz") as tar:
+            entry = tarfile.TarInfo(member)
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text))
+        return json.dumps(str(tmp_path / name))
+
+    done = job(None, {"sagemaker_submit_directory": archive("good.tar.gz", "train.py", b"print('from the archive')")})
+    assert (done.returncode, done.stdout) == (0, "from the archive\n")
+    for path in (job.base / "code").iterdir():
+        path.unlink()
+    done = job(None, {"sagemaker_submit_directory": archive("bad.tar.gz", "../escaped.py", b"")})
+    assert done.returncode == 1
+    assert "cannot be unpacked" in failure(job)
+    assert not (job.base / "escaped.py").exists()
+
+
+def test_signature_of_awss_own_example():
+    # "GET Object" of AWS's documentation of Signature Version 4 in S3.
+    now = datetime.datetime(2013, 5, 24, tzinfo=datetime.timezone.utc)
+    keys = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "")
+    url = "https://examplebucket.s3.amazonaws.com/test.txt"
+    headers = s3.signed_headers(url, "us-east-1", keys, now, {"range": "bytes=0-9"})
+    assert headers["Authorization"].endswith("Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")

@@ -143,6 +143,9 @@ class Connection:
 
     @staticmethod
     def parse(event):
+        # The parser minds its limit only while a head is incomplete.
+        if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > MAX_HEAD:
+            raise RequestError(f"the head is larger than {MAX_HEAD} bytes", 431)
         target = event.target.decode("latin-1")
         if "://" in target:  # the absolute form
             target = "/" + target.partition("://")[2].partition("/")[2]

@@ -1,4 +1,7 @@
-"""Starts the model server and train as processes of this machine, without containers and without a framework."""
+"""Starts the model server and train as processes of this machine, without containers and without a framework.
+
+Debian's python3 runs them (python3-h11, python3-numpy, python3-pip): in a virtual environment pip has no user scheme.
+"""
 import contextlib
 import http.client
 import json

@@ -35,6 +35,7 @@ class Server:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(SERVING),
+            "PYTHONDONTWRITEBYTECODE": "1",  # artifacts/ is copied into images as it is
             "DLC_FRAMEWORK": "none",
             "SM_MODEL_DIR": str(model_dir),
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
@@ -138,6 +139,7 @@ def job(tmp_path):
         if script is not None:
             (base / "code" / program).write_text(script, encoding="utf-8")
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(TRAINING), "SAGEMAKER_BASE_DIR": str(base)}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
         return [sys.executable, "-m", "dlc_training"], environment
 
     def run(*arguments, variables=None, timeout=60, **keywords):

@@ -1,12 +1,14 @@
 """train: variables, arguments, files, exit status and signals; no container and no framework."""
 import datetime
 import json
+import pathlib
 import signal
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(__import__("pathlib").Path(__file__).resolve().parents[3] / "artifacts" / "training"))
+sys.dont_write_bytecode = True  # artifacts/ is copied into images as it is
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "artifacts" / "training"))
 from dlc_training import s3  # noqa: E402
 
 SHOW = """

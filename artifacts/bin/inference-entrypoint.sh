@@ -6,7 +6,8 @@ set -eu
 # The model server shares the CPUs out among its workers; everything else gets all of them.
 if [ "${1:-}" != serve ]; then
   : "${OMP_NUM_THREADS:=$(cpu_threads)}"
-  export OMP_NUM_THREADS
+  : "${TF_NUM_INTRAOP_THREADS:=$OMP_NUM_THREADS}" # TensorFlow does not look at OpenMP's, nor at a quota
+  export OMP_NUM_THREADS TF_NUM_INTRAOP_THREADS
 fi
 # A server answers one request after the other in each worker: idle OpenMP threads should sleep, not spin.
 : "${OMP_WAIT_POLICY:=PASSIVE}"

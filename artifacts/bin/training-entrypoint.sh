@@ -5,7 +5,9 @@
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
 : "${OMP_NUM_THREADS:=$(cpu_threads)}"
-export OMP_NUM_THREADS
+# TensorFlow does not look at OpenMP's, nor at a quota.
+: "${TF_NUM_INTRAOP_THREADS:=$OMP_NUM_THREADS}"
+export OMP_NUM_THREADS TF_NUM_INTRAOP_THREADS
 # One host has no comma between "hosts": [ and ]. DLC_SSH=0 never starts sshd, DLC_SSH=1 always.
 several_hosts() {
   [ -r /opt/ml/input/config/resourceconfig.json ] || return 1

@@ -87,6 +87,16 @@ def mxnet_inference(request):
 
 
 @pytest.fixture
+def tensorflow_training(request):
+    return one_image(request, "tensorflow-training")
+
+
+@pytest.fixture
+def tensorflow_inference(request):
+    return one_image(request, "tensorflow-inference")
+
+
+@pytest.fixture
 def container_tests():
     """The folder of scripts that run inside containers."""
     return HERE / "container_tests"

@@ -3,7 +3,12 @@ import glob
 import os
 
 import numpy
-import tensorflow as tf
+
+# TensorFlow's pool of threads does not look at OpenMP's variable, which the server sets for each worker, nor at a quota.
+if "OMP_NUM_THREADS" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", os.environ["OMP_NUM_THREADS"])
+
+import tensorflow as tf  # noqa: E402  # it reads the variable when it is imported
 
 
 def saved_model_dir(model_dir):

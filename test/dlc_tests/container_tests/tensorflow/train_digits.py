@@ -4,7 +4,7 @@
     train_digits.py [--epochs N] [--format savedmodel|keras]
 
 SM_MODEL_DIR gets the model: 1/saved_model.pb (the layout of TensorFlow Serving) or digits.keras. SM_OUTPUT_DATA_DIR gets
-held_out.npz (data, labels, scores) and result.json: accuracy on a held-out third that training never saw.
+held_out.json (data, labels, scores) and result.json: accuracy on a held-out third that training never saw.
 """
 import argparse
 import json
@@ -64,7 +64,8 @@ def main():
         net.save(model_dir / "digits.keras")
     else:
         net.export(model_dir / "1", verbose=False)
-    np.savez(output_dir / "held_out.npz", data=data[held_out], labels=labels[held_out], scores=scores)
+    rows = {"data": data[held_out].tolist(), "labels": labels[held_out].tolist(), "scores": scores.tolist()}
+    (output_dir / "held_out.json").write_text(json.dumps(rows), encoding="utf-8")
     (output_dir / "result.json").write_text(json.dumps(result), encoding="utf-8")
     print(json.dumps(result))
 

@@ -31,7 +31,7 @@ def failure_text(script, status, program):
     if script.stop_signal is not None:
         return f"{program} was stopped by {signal.Signals(script.stop_signal).name} and ended with exit status {status}"
     how = f"exit status {status}"
-    if status > 128 and status - 128 in signal.valid_signals():
+    if status > 128 and status - 128 in list(signal.Signals):
         name = signal.Signals(status - 128).name
         how = f"signal {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     text = f"{program} ended with {how}"

@@ -51,7 +51,8 @@ def fetch(job):
             s3.download(source, archive, job.region, job.variables)
             unpack(archive, folder)
     elif os.path.isdir(source):
-        shutil.copytree(source, folder, dirs_exist_ok=True)
+        for entry in os.scandir(source):  # one by one: Python 3.7 cannot copy a tree into a folder that is there
+            (shutil.copytree if entry.is_dir() else shutil.copy2)(entry.path, os.path.join(folder, entry.name))
     elif os.path.isfile(source) and tarfile.is_tarfile(source):
         unpack(source, folder)
     elif os.path.isfile(source):

@@ -1,4 +1,5 @@
 """TensorFlow: a SavedModel (in the model itself or in the folder of its highest version), else the only *.keras file."""
+import functools
 import glob
 import os
 
@@ -9,6 +10,8 @@ if "OMP_NUM_THREADS" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", os.environ["OMP_NUM_THREADS"])
 
 import tensorflow as tf  # noqa: E402  # it reads the variable when it is imported
+
+from dlc_serving.errors import BadRequest  # noqa: E402
 
 
 def saved_model_dir(model_dir):
@@ -33,32 +36,59 @@ def model_fn(model_dir):
     return tf.keras.models.load_model(found[0], compile=False)
 
 
-def signatures(model):
-    """{signature: {"inputs": {name: tf.TensorSpec}, "outputs": {...}}} of a SavedModel; {} for others."""
+@functools.lru_cache(maxsize=1)
+def described(model):
     result = {}
-    for name, function in getattr(model, "signatures", {}).items():
+    for name, function in model.signatures.items():
         inputs = {spec.name: spec for spec in function.structured_input_signature[1].values()}
         result[name] = {"inputs": inputs, "outputs": function.structured_outputs}
     return result
 
 
+def signatures(model):
+    """{signature: {"inputs": {name: tf.TensorSpec}, "outputs": {...}}} of a SavedModel; {} for others."""
+    return described(model) if getattr(model, "signatures", None) else {}
+
+
+def to_tensor(name, value, spec):
+    """What the client sent as a tensor of the input; BadRequest where it is none."""
+    try:
+        tensor = tf.constant(value, dtype=spec.dtype)
+    except (TypeError, ValueError):
+        try:  # whole numbers for an input of fractions, and the like; TensorFlow itself converts Python's numbers only
+            tensor = tf.constant(numpy.asarray(value).astype(spec.dtype.as_numpy_dtype, casting="same_kind"))
+        except (TypeError, ValueError) as error:
+            raise BadRequest(f"{name} is a {spec.dtype.name} tensor of shape {spec.shape}: {error}") from None
+    if not spec.shape.is_compatible_with(tensor.shape):
+        raise BadRequest(f"{name} is a {spec.dtype.name} tensor of shape {spec.shape}, not {tensor.shape}")
+    return tensor
+
+
 def run_signature(model, name, inputs):
     """{output: array} of one signature on {input: array or nested list}."""
-    function = model.signatures[name]
     specs = signatures(model)[name]["inputs"]
-    tensors = {key: tf.constant(value, dtype=specs[key].dtype) for key, value in inputs.items()}
-    return {key: value.numpy() for key, value in function(**tensors).items()}
+    if set(inputs) != set(specs):
+        raise BadRequest(f"the inputs of signature {name} are {', '.join(sorted(specs))}, not {', '.join(sorted(inputs))}")
+    tensors = {key: to_tensor(key, value, specs[key]) for key, value in inputs.items()}
+    return {key: value.numpy() for key, value in model.signatures[name](**tensors).items()}
+
+
+def default_signature(model):
+    names = signatures(model)
+    return "serving_default" if "serving_default" in names else sorted(names)[0]
 
 
 def predict_fn(data, model):
-    if isinstance(data, dict):
-        return run_signature(model, "serving_default", data)
-    if getattr(model, "signatures", None):
-        name = "serving_default" if "serving_default" in model.signatures else sorted(model.signatures)[0]
-        (key,) = signatures(model)[name]["inputs"]
-        outputs = run_signature(model, name, {key: data})
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
-    return model(numpy.asarray(data), training=False)
+    if not signatures(model):
+        return model(data if isinstance(data, dict) else numpy.asarray(data), training=False)
+    name = default_signature(model)
+    if not isinstance(data, dict):
+        inputs = signatures(model)[name]["inputs"]
+        if len(inputs) != 1:
+            raise BadRequest(f"the model has several inputs ({', '.join(sorted(inputs))}): use /v1/models or an input_fn of your own")
+        data = {next(iter(inputs)): data}
+    outputs = run_signature(model, name, data)
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
 
 def to_host(prediction):

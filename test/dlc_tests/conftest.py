@@ -97,6 +97,16 @@ def tensorflow_inference(request):
 
 
 @pytest.fixture
+def pytorch_training(request):
+    return one_image(request, "pytorch-training")
+
+
+@pytest.fixture
+def pytorch_inference(request):
+    return one_image(request, "pytorch-inference")
+
+
+@pytest.fixture
 def container_tests():
     """The folder of scripts that run inside containers."""
     return HERE / "container_tests"

@@ -1,22 +1,27 @@
 #!/usr/bin/python3
-"""Checks that the MXNet training and inference Dockerfiles are equal up to and including the install of MXNet.
+"""Checks that training and inference Dockerfiles are equal up to and including the install of the framework.
 
-Only then do both images share these layers. The last shared line is the pip install of requirements.txt.
+Only then do both images share these layers, and is the framework installed once for both.
 """
 import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-END = "-r /tmp/requirements.txt\n"
+# The first of these that a Dockerfile has is where the framework is installed.
+ENDS = ("python3-torch=", "python3 /tmp/trim.py common", "-r /tmp/requirements.txt")
 
 
 def main():
     wrong = 0
-    for training in sorted(ROOT.glob("mxnet/training/docker/*/*/Dockerfile.*")):
+    dockerfiles = [path for name in ("mxnet", "pytorch") for path in ROOT.glob(f"{name}/training/docker/**/Dockerfile.*")]
+    for training in sorted(dockerfiles):
         inference = pathlib.Path(str(training).replace("/training/", "/inference/"))
+        if training.parent.name == "example":
+            continue  # on top of a training image
         first, second = (path.read_text(encoding="utf-8") for path in (training, inference))
-        if END not in first or first.partition(END)[0] != second.partition(END)[0]:
-            print(f"{training.relative_to(ROOT)} and {inference.relative_to(ROOT)} differ before the end of `{END.strip()}`")
+        end = next((end for end in ENDS if end in first), None)
+        if end is None or first.partition(end)[0] != second.partition(end)[0]:
+            print(f"{training.relative_to(ROOT)} and {inference.relative_to(ROOT)} differ before the end of the framework's install")
             wrong += 1
     return 1 if wrong else 0
 

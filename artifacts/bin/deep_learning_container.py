@@ -10,6 +10,8 @@ import argparse
 import json
 import os
 import platform
+import re
+import subprocess
 import sys
 from importlib import metadata
 
@@ -23,12 +25,23 @@ def operating_system():
         return "unknown"
 
 
+def version_of(framework):
+    """Its version; of one that is a Debian package, Debian's, without what Debian adds (its torch calls itself a pre-release)."""
+    distribution = metadata.distribution(framework)
+    if str(distribution.locate_file("")) == "/usr/lib/python3/dist-packages":
+        command = ["dpkg-query", "-W", "-f", "${Version}", f"python3-{framework}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return re.sub(r"^\d+:|[-+].*", "", done.stdout)
+    return distribution.version.partition("+")[0]
+
+
 def image_information():
     packages = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
     framework = next((name for name in FRAMEWORKS if name in packages), None)
     return {
         "framework": framework,
-        "framework_version": packages.get(framework),
+        "framework_version": framework and version_of(framework),
         "container_type": os.environ.get("DLC_CONTAINER_TYPE"),
         "python": platform.python_version(),
         "architecture": platform.machine(),

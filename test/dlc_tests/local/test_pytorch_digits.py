@@ -1,5 +1,4 @@
 """PyTorch on this machine in SageMaker's way: `train` with a real /opt/ml, `serve` by the inference image of what it wrote."""
-import io
 import json
 import shutil
 import signal
@@ -9,7 +8,6 @@ import time
 import urllib.error
 import urllib.request
 
-import numpy
 import pytest
 
 REQUIRED_ACCURACY = 0.95
@@ -77,6 +75,11 @@ class Endpoint:
             time.sleep(0.05)
         raise AssertionError("/ping was not 200 in time")
 
+    def scores(self, body, content_type):
+        status, answer = self.request("/invocations", body, {"Content-Type": content_type, "Accept": "application/json"})
+        assert status == 200, answer
+        return json.loads(answer)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=STOP_LIMIT)
@@ -97,6 +100,15 @@ def endpoint(request):
             server.process.wait(timeout=60)
 
 
+def digit_of(scores):
+    return scores.index(max(scores))
+
+
+def largest_difference(first, second):
+    assert len(first) == len(second)
+    return max(abs(a - b) for rows in zip(first, second) for a, b in zip(*rows))
+
+
 def trained(container, ml):
     done = container.run("train", options=("-v", f"{ml}:/opt/ml"))
     return json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
@@ -109,31 +121,21 @@ def test_what_train_wrote_is_served(pytorch_training, pytorch_inference, job, en
     assert result["accuracy"] >= REQUIRED_ACCURACY
     assert not (job / "output" / "failure").exists()
 
-    held_out = numpy.load(job / "output" / "data" / "held_out.npz")
+    held_out = json.loads((job / "output" / "data" / "held_out.json").read_text())
     server = endpoint(pytorch_inference, job / "model")
     print(f"/ping 200 after {server.wait():.2f} s")
 
-    body = io.BytesIO()
-    numpy.save(body, held_out["data"])
-    status, answer = server.request(
-        "/invocations", body.getvalue(), {"Content-Type": "application/x-npy", "Accept": "application/x-npy"}
-    )
-    assert status == 200, answer
-    scores = numpy.load(io.BytesIO(answer))
-    assert numpy.abs(scores - held_out["scores"]).max() < 1e-4
-    assert float((scores.argmax(axis=1) == held_out["labels"]).mean()) == pytest.approx(result["accuracy"], abs=1e-6)
+    array = (job / "output" / "data" / "held_out.npy").read_bytes()
+    scores = server.scores(array, "application/x-npy")
+    assert largest_difference(scores, held_out["scores"]) < 1e-4
+    right = sum(digit_of(row) == label for row, label in zip(scores, held_out["labels"]))
+    assert right / len(scores) == pytest.approx(result["accuracy"], abs=1e-6)
 
     rows = held_out["data"][:3]
-    status, answer = server.request(
-        "/invocations", json.dumps(rows.tolist()).encode(), {"Content-Type": "application/json", "Accept": "application/json"}
-    )
-    assert status == 200, answer
-    assert numpy.abs(numpy.array(json.loads(answer)) - held_out["scores"][:3]).max() < 1e-4
-
-    text = "\n".join(",".join(str(value) for value in row) for row in rows)
-    status, answer = server.request("/invocations", text.encode(), {"Content-Type": "text/csv", "Accept": "application/json"})
-    assert status == 200, answer
-    assert numpy.abs(numpy.array(json.loads(answer)) - held_out["scores"][:3]).max() < 1e-4
+    scores = server.scores(json.dumps(rows).encode(), "application/json")
+    assert largest_difference(scores, held_out["scores"][:3]) < 1e-4
+    scores = server.scores("\n".join(",".join(map(str, row)) for row in rows).encode(), "text/csv")
+    assert largest_difference(scores, held_out["scores"][:3]) < 1e-4
 
     assert server.request("/invocations", b"x", {"Content-Type": "image/tiff"})[0] == 415
     assert server.stop() == 0
@@ -146,12 +148,11 @@ def test_handlers_of_the_user(pytorch_training, pytorch_inference, job, endpoint
     shutil.copy(container_tests / "pytorch" / "inference.py", code)
     server = endpoint(pytorch_inference, job / "model")
     server.wait()
-    held_out = numpy.load(job / "output" / "data" / "held_out.npz")
-    status, answer = server.request(
-        "/invocations", json.dumps(held_out["data"][:20].tolist()).encode(), {"Content-Type": "application/json"}
-    )
+    held_out = json.loads((job / "output" / "data" / "held_out.json").read_text())
+    body = json.dumps(held_out["data"][:20]).encode()
+    status, answer = server.request("/invocations", body, {"Content-Type": "application/json"})
     assert status == 200, answer
-    assert json.loads(answer) == {"digits": held_out["scores"][:20].argmax(axis=1).tolist()}
+    assert json.loads(answer) == {"digits": [digit_of(row) for row in held_out["scores"][:20]]}
     assert server.stop() == 0
 
 
@@ -163,9 +164,8 @@ def test_a_failing_script_leaves_its_reason_and_status(pytorch_training, job):
 
 def test_import_says_nothing(pytorch_training, pytorch_inference):
     for image in (pytorch_training, pytorch_inference):
-        done = image.run("python3", "-c", "import torch; print(torch.__version__.split('+')[0])")
-        assert f":{done.stdout.strip()}-" in image.image
-        assert done.stderr == ""
+        done = image.run("python3", "-c", "import torch")
+        assert done.stdout + done.stderr == ""
 
 
 def test_matrix_products_use_an_optimised_library(pytorch_training, pytorch_inference):

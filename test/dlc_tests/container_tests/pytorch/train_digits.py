@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Trains a small network on scikit-learn's digits; saves it as TorchScript, and the held-out third with its predictions.
+"""Trains a small network on scikit-learn's digits; saves it as TorchScript, and the held-out third with its scores.
 
     train_digits.py [--model-dir DIR] [--output-dir DIR] [--epochs N] [--batch-size N] [--learning-rate R]
 
-Under SageMaker's `train` the folders are those of the job. MODEL_DIR/model.pt; OUTPUT_DIR/held_out.npz (data, labels, scores).
+Under SageMaker's `train` the folders are those of the job. MODEL_DIR/model.pt; OUTPUT_DIR/held_out.npy (the rows), held_out.json
+(data, labels, scores).
 Prints one JSON object: accuracy on the held-out third. Ends with status 1 where that is below 0.95.
 """
 import argparse
@@ -57,12 +58,11 @@ def main():
 
     model_dir = pathlib.Path(options.model_dir)
     torch.jit.script(net.cpu()).save(str(model_dir / "model.pt"))
-    numpy.savez(
-        pathlib.Path(options.output_dir or options.model_dir) / "held_out.npz",
-        data=data[held_out].cpu().numpy(),
-        labels=labels[held_out].cpu().numpy(),
-        scores=scores.cpu().numpy(),
-    )
+    output_dir = pathlib.Path(options.output_dir or options.model_dir)
+    rows = data[held_out].cpu()
+    numpy.save(output_dir / "held_out.npy", rows.numpy())
+    record = {"data": rows.tolist(), "labels": labels[held_out].tolist(), "scores": scores.tolist()}
+    (output_dir / "held_out.json").write_text(json.dumps(record), encoding="utf-8")
     print(
         json.dumps(
             {

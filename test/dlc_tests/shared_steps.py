@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # The first of these that a Dockerfile has is where the framework is installed.
-ENDS = ("python3-torch=", "python3 /tmp/trim.py common", "-r /tmp/requirements.txt")
+ENDS = ("python3-torch=", "python3 trim.py --strip", "-r /tmp/requirements.txt")
 
 
 def main():

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     mx.random.seed(options.seed)
@@ -40,7 +40,7 @@ def main():
     net.export(os.path.join(os.environ["SM_MODEL_DIR"], "digits"))
     with open(os.path.join(os.environ["SM_OUTPUT_DATA_DIR"], "held_out.json"), "w", encoding="utf-8") as file:
         json.dump({"accuracy": accuracy, "data": data[held_out].tolist(), "scores": scores.tolist()}, file)
-    print(json.dumps({"accuracy": accuracy, "channel": os.environ["SM_CHANNEL_TRAINING"]}))
+    print(json.dumps({"accuracy": accuracy, "channel": os.environ.get("SM_CHANNEL_TRAINING")}))
 
 
 if __name__ == "__main__":

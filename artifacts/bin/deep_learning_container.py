@@ -15,7 +15,8 @@ import subprocess
 import sys
 from importlib import metadata
 
-FRAMEWORKS = ("mxnet", "tensorflow", "tensorflow-cpu", "torch")
+# Distributions, and what their framework is called.
+FRAMEWORKS = {"mxnet": "mxnet", "tensorflow": "tensorflow", "tensorflow-cpu": "tensorflow", "torch": "torch"}
 
 
 def operating_system():
@@ -38,10 +39,11 @@ def version_of(framework):
 
 def image_information():
     packages = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    framework = next((name for name in FRAMEWORKS if name in packages), None)
+    # tensorflow_cpu and tensorflow-cpu are one name, and which of them the metadata has depends on what built the wheel.
+    distribution = next((name for name in packages if name.replace("_", "-").lower() in FRAMEWORKS), None)
     return {
-        "framework": framework,
-        "framework_version": framework and version_of(framework),
+        "framework": distribution and FRAMEWORKS[distribution.replace("_", "-").lower()],
+        "framework_version": distribution and version_of(distribution),
         "container_type": os.environ.get("DLC_CONTAINER_TYPE"),
         "python": platform.python_version(),
         "architecture": platform.machine(),

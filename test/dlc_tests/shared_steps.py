@@ -8,16 +8,15 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # The first of these that a Dockerfile has is where the framework is installed.
-ENDS = ("python3-torch=", "python3 trim.py --strip", "-r /tmp/requirements.txt")
+ENDS = ("python3-torch=", "python3 trim.py --strip", "python3 /tmp/trim_packages.py", "-r /tmp/requirements.txt")
 
 
 def main():
     wrong = 0
-    dockerfiles = [path for name in ("mxnet", "pytorch") for path in ROOT.glob(f"{name}/training/docker/**/Dockerfile.*")]
-    for training in sorted(dockerfiles):
+    for training in sorted(ROOT.glob("*/training/docker/**/Dockerfile.*")):
         inference = pathlib.Path(str(training).replace("/training/", "/inference/"))
-        if training.parent.name == "example":
-            continue  # on top of a training image
+        if training.parent.name == "example" or not inference.exists():
+            continue  # on top of a training image, or the only one of its version
         first, second = (path.read_text(encoding="utf-8") for path in (training, inference))
         end = next((end for end in ENDS if end in first), None)
         if end is None or first.partition(end)[0] != second.partition(end)[0]:

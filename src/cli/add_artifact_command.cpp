@@ -84,6 +84,14 @@ void look_at_target(ArtifactRequest& request) {
   }
 }
 
+/// Whether the image is made from another one of these by `base_image_name`, which gives it the file.
+bool is_based_on(const Images& images, const buildspec::PlannedImage& image) {
+  return image.base_image_name && std::ranges::any_of(images, [&](const auto* other) {
+           return other->buildspec == image.buildspec && other->name == *image.base_image_name;
+         });
+}
+
+/// The images that are to get the file themselves.
 Images concerned_images(const buildspec::Plan& plan, const ArtifactRequest& request) {
   if (!request.image.empty()) {
     return {&named_image(plan, request.image)};
@@ -100,6 +108,8 @@ Images concerned_images(const buildspec::Plan& plan, const ArtifactRequest& requ
     throw Error(ErrorKind::usage, fmt::format("--type: there is no image of the type {}", request.type))
         .hint(fmt::format("the types here are: {}", fmt::join(types, ", ")));
   }
+  const auto all = images;
+  std::erase_if(images, [&](const auto* image) { return is_based_on(all, *image); });
   return images;
 }
 
@@ -229,7 +239,12 @@ void verify_contexts(const buildspec::Plan& before, const buildspec::Plan& after
       expected[name] = request.source;
     }
     const auto now = facts_of(after.images[i]);
-    if (now == expected) {
+    auto with_entry = unchanged;
+    with_entry[name] = request.source;
+    // one that was asked for and is not concerned has the file from its base
+    const bool inherits =
+        !is_concerned && request.image.empty() && (request.type.empty() || image.image_type == request.type);
+    if (now == expected || (inherits && now == with_entry)) {
       continue;
     }
     if (is_concerned && now == unchanged) {

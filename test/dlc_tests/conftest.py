@@ -6,15 +6,11 @@
 each; one that takes `mxnet_training`, `mxnet_inference` runs with the image whose name holds these words.
 --dlc (default: DLC, else the launcher of this checkout) is the program.
 """
-import json
 import os
-import pathlib
-import re
-import subprocess
 
 import pytest
+from containers import HERE, Container, images_of, one_image
 
-HERE = pathlib.Path(__file__).resolve().parent
 LAUNCHER = HERE.parent.parent / "dlc"
 
 
@@ -23,40 +19,9 @@ def pytest_addoption(parser):
     parser.addoption("--dlc", default=os.environ.get("DLC", str(LAUNCHER)), help="the program")
 
 
-def images_of(config):
-    return [name for name in re.split(r"[,\s]+", config.getoption("--images")) if name]
-
-
 def pytest_generate_tests(metafunc):
     if "image" in metafunc.fixturenames:
         metafunc.parametrize("image", images_of(metafunc.config))
-
-
-class Container:
-    """Runs commands in new containers of one image."""
-
-    def __init__(self, program, image):
-        self.program = program
-        self.image = image
-
-    def command(self, *arguments, options=()):
-        return [self.program, "run", "--rm", *options, self.image, *arguments]
-
-    def run(self, *arguments, options=(), status=0, timeout=300):
-        """The finished process; its exit status must be `status`."""
-        done = subprocess.run(
-            self.command(*arguments, options=options),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def json(self, *arguments, **keywords):
-        return json.loads(self.run(*arguments, **keywords).stdout.splitlines()[-1])
 
 
 @pytest.fixture
@@ -67,13 +32,6 @@ def program(request):
 @pytest.fixture
 def container(program, image):
     return Container(program, image)
-
-
-def one_image(request, words):
-    found = [name for name in images_of(request.config) if words in name]
-    if not found:
-        pytest.skip(f"no {words} image among --images")
-    return Container(request.config.getoption("--dlc"), found[0])
 
 
 @pytest.fixture

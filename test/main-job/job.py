@@ -124,7 +124,7 @@ def copy_tree(target):
     """The tracked files of this checkout as they are now, at another path."""
     target.mkdir(parents=True)
     names = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z", "--", "mxnet", "base"], capture_output=True, check=True
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--", "mxnet", "base", "artifacts"], capture_output=True, check=True
     ).stdout
     for name in filter(None, names.decode().split("\0")):
         (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 
+from containers import HERE, images_of
+
 REQUIRED_ACCURACY = 0.95
 START_SECONDS = 240  # SageMaker's limit for the first 200 of /ping
 STOP_SECONDS = 30
@@ -30,8 +32,6 @@ def frameworks(config_images, container_tests):
 
 def pytest_generate_tests(metafunc):
     if "framework" in metafunc.fixturenames:
-        from conftest import HERE, images_of
-
         found = list(frameworks(images_of(metafunc.config), HERE / "container_tests"))
         metafunc.parametrize("framework", found, ids=[entry[0] for entry in found], scope="module")
 

@@ -15,10 +15,9 @@ import sys
 
 # What a rule is called, and what it removes, as patterns below site-packages.
 RULES = {
-    "headers": ["tensorflow/include", "tensorflow/xla_aot_runtime_src", "numpy/_core/include", "nvidia/*/include"],
+    "headers": ["tensorflow/include", "numpy/_core/include", "nvidia/*/include"],
     "static libraries": ["**/*.a"],
     "tests": ["*/**/tests", "joblib/test", "keras/**/*_test.py", "keras/**/__pycache__/*_test.*.pyc"],
-    "Windows programs": ["pip/_vendor/distlib/*.exe", "setuptools/*.exe"],
     "libclang": ["clang/native/libclang.so"],
 }
 ELF_MAGIC = b"\x7fELF"

@@ -57,9 +57,11 @@ class SampleImage : public LayerFiles {
 /// A small 64-bit x86-64 shared object with a dynamic section.
 struct SampleElf {
   std::vector<std::string> needed;
-  std::string soname, rpath, runpath;
+  std::string soname = {};
+  std::string rpath = {};
+  std::string runpath = {};
   std::uint16_t machine = 62;
-  std::string interpreter;
+  std::string interpreter = {};
 
   [[nodiscard]] std::string bytes() const {
     std::string strings(1, '\0');

@@ -137,8 +137,9 @@ const std::vector<Broken>& broken_images() {
       {"DLC011", "the variable DB_PASSWORD holds", [](Case& c) { c.config.env.emplace_back("DB_PASSWORD=x"); }},
       {"DLC011", "the history of a build step holds",
        [](Case& c) {
-         c.config.history.push_back(
-             {.created_by = "RUN login " + std::string("ghp_") + "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8"});
+         oci::History step;
+         step.created_by = "RUN login " + std::string("ghp_") + "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8";
+         c.config.history.push_back(step);
        }},
       {"DLC012", "/etc/ssh/ssh_host_rsa_key", [](Case& c) { c.image.file("etc/ssh/ssh_host_rsa_key", key_text()); }},
       {"DLC020", "/root/.bash_history", [](Case& c) { c.image.file("root/.bash_history", "ls\n"); }},

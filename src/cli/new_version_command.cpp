@@ -43,22 +43,29 @@ void check_version(const std::string& option, const std::string& version) {
   }
 }
 
-/// The framework's buildspec that is meant: the only one, or the one that has the version `from`.
-std::shared_ptr<const buildspec::Document> choose_document(const Documents& documents, const Upgrade& upgrade) {
+/// The framework's buildspecs that are meant: all those of one version, since they share its folders.
+Documents choose_documents(const Documents& documents, const Upgrade& upgrade) {
   Documents fitting;
+  std::set<std::string> versions;
   std::string list;
   for (const auto& document : documents) {
     const auto& version = document->text(version_of(*document));
     list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", document->name(), version);
-    if (documents.size() == 1 || version == upgrade.from) {
+    if (upgrade.from.empty() || documents.size() == 1 || version == upgrade.from) {
       fitting.push_back(document);
+      versions.insert(version);
     }
   }
-  if (fitting.size() != 1) {
-    throw Error(ErrorKind::usage, fmt::format("several buildspecs of {}: {}", upgrade.edit.framework, list))
-        .hint("say which one is to get the new version: --buildspec FILE");
+  if (versions.size() != 1) {
+    throw Error(ErrorKind::usage, fmt::format("the buildspecs here have several versions: {}", list))
+        .hint("say which is to become the new one: --from VERSION or --buildspec FILE");
   }
-  return fitting.front();
+  return fitting;
+}
+
+std::string framework_folder(const std::string& buildspec) {
+  const auto folder = fs::path(buildspec).parent_path().generic_string();
+  return folder.empty() ? "." : folder;
 }
 
 /// The folders `docker/<version>` of the framework: its own and its types'.
@@ -133,7 +140,7 @@ void copy_folders(FileEdits& edits, const std::string& framework, const Upgrade&
 }
 
 /// Every image must be as before, with the new version where the old one was.
-void verify_images(const buildspec::Plan& before, const buildspec::Plan& after, const std::string& buildspec,
+void verify_images(const buildspec::Plan& before, const buildspec::Plan& after, const std::set<std::string>& buildspecs,
                    const std::string& old_version, const std::string& version) {
   for (const auto& image : before.images) {
     const auto same = [&](const auto& other) { return other.buildspec == image.buildspec && other.name == image.name; };
@@ -144,7 +151,7 @@ void verify_images(const buildspec::Plan& before, const buildspec::Plan& after, 
           .at(image.where)
           .hint("let its `version` be *VERSION, or take the key out");
     }
-    const bool ours = image.buildspec == buildspec;
+    const bool ours = buildspecs.contains(image.buildspec);
     const auto facts = facts_of(*found);
     for (const auto& [what, value] : facts_of(image)) {
       const auto now = facts.find(what);
@@ -178,12 +185,9 @@ void verify_images(const buildspec::Plan& before, const buildspec::Plan& after, 
 
 /// The lines that name the old version and may have to follow: in the new folders, the framework's other files and
 /// what speaks of it elsewhere.
-std::vector<std::string> remaining_mentions(const FileEdits& edits, const std::string& buildspec,
-                                            const Upgrade& upgrade, const std::string& old_version) {
-  std::vector<std::string> found;
-  const auto framework = fs::path(buildspec).parent_path().generic_string();
+void add_remaining_mentions(const std::string& framework, const std::set<std::string>& buildspecs,
+                            const Upgrade& upgrade, const std::string& old_version, std::vector<std::string>& found) {
   const auto no_skip = [](const std::string& /*path*/) { return false; };
-  add_mentions(buildspec, edits.text(buildspec), old_version, found);
   for (const auto& folder : version_folders(framework, upgrade.from)) {
     std::vector<std::string> lines;
     add_mentions_below(".", folder, old_version, no_skip, lines);
@@ -199,10 +203,9 @@ std::vector<std::string> remaining_mentions(const FileEdits& edits, const std::s
         full.parent_path().filename() == "docker" && versions.contains(full.filename().string());
     const bool other_framework = !full.has_parent_path() && path != framework && fs::exists(full / "buildspec.yml");
     static const std::set<std::string> kNotOurs{"build", "logs", "src", "CHANGELOG.md"};
-    return version_folder || other_framework || kNotOurs.contains(path) || path == buildspec;
+    return version_folder || other_framework || kNotOurs.contains(path) || buildspecs.contains(path);
   };
   add_mentions_below(".", "", old_version, skip, found);
-  return found;
 }
 
 void print_mentions(const std::vector<std::string>& mentions, const std::string& version) {
@@ -224,22 +227,28 @@ void print_mentions(const std::vector<std::string>& mentions, const std::string&
 void upgrade_framework(Upgrade upgrade) {
   check_version("--version", upgrade.version);
   const auto before = plan_as_written(".", upgrade.edit);
-  const auto document = choose_document(before.documents, upgrade);
-  const auto& scalar = version_scalar(*document);
-  const auto old_version = document->text(version_of(*document));
+  const auto documents = choose_documents(before.documents, upgrade);
+  const auto old_version = documents.front()->text(version_of(*documents.front()));
   upgrade.from = upgrade.from.empty() ? old_version : upgrade.from;
   check_version("--from", upgrade.from);
   if (upgrade.version == upgrade.from || upgrade.version == old_version) {
     throw Error(ErrorKind::usage, "--version: the images are of this version already: " + upgrade.version)
-        .at(document->location(scalar.at));
+        .at(documents.front()->location(version_of(*documents.front()).node->at));
   }
   FileEdits edits(".");
-  const auto framework = fs::path(document->name()).parent_path().generic_string();
-  copy_folders(edits, framework.empty() ? "." : framework, upgrade);
-  edits.replace(document->name(), buildspec::replace_scalar(*document, scalar, upgrade.version));
-  const auto mentions = remaining_mentions(edits, document->name(), upgrade, old_version);
+  const auto framework = framework_folder(documents.front()->name());
+  copy_folders(edits, framework, upgrade);
+  std::vector<std::string> mentions;
+  std::set<std::string> buildspecs;
+  for (const auto& document : documents) {
+    const auto& name = document->name();
+    edits.replace(name, buildspec::replace_scalar(*document, version_scalar(*document), upgrade.version));
+    add_mentions(name, edits.text(name), old_version, mentions);
+    buildspecs.insert(name);
+  }
+  add_remaining_mentions(framework, buildspecs, upgrade, old_version, mentions);
   finish_edit(edits, upgrade.edit, [&](const buildspec::Plan& after) {
-    verify_images(before, after, document->name(), old_version, upgrade.version);
+    verify_images(before, after, buildspecs, old_version, upgrade.version);
   });
   print_mentions(mentions, old_version);
 }

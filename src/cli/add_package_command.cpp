@@ -57,9 +57,26 @@ void add_to_list(FileEdits& edits, const std::string& path, const dockerfile::Do
   edits.replace(path, dockerfile::add_apt_package(text, file, list, package));
 }
 
-/// Other Dockerfiles with the same list share the layer as long as the lists are equal.
-void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std::string& path, const std::string& run,
-                        const PackageRequest& request) {
+/// Everything that makes the layer of the list: the base, and each instruction from the first one to the list's RUN.
+std::string steps_of(const buildspec::PlannedImage& image, const dockerfile::Dockerfile& file,
+                     const dockerfile::AptList& list) {
+  std::string steps = image.base.value_or("") + '\n' + image.base_image_name.value_or("");
+  const auto ancestry = dockerfile::stage_ancestry(file, stage_of(file, image));
+  for (auto stage = ancestry.rbegin(); stage != ancestry.rend(); ++stage) {
+    steps += '\n' + file.stages[*stage].from.image;
+    for (const auto& instruction : file.stages[*stage].instructions) {
+      steps += '\n' + instruction.node.original;
+      if (&instruction.node == list.run) {
+        return steps;
+      }
+    }
+  }
+  return steps;
+}
+
+/// Other Dockerfiles with the same steps share the layer as long as the lists are equal.
+void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std::string& path,
+                        const std::string& steps, const PackageRequest& request) {
   std::set<std::string> seen{path};
   for (const auto& image : plan.images) {
     if (!seen.insert(image.docker_file_path).second || !std::filesystem::exists(image.docker_file_path)) {
@@ -67,7 +84,7 @@ void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std
     }
     const auto file = dockerfile_of(edits, image);
     const auto list = dockerfile::find_apt_list(edits.text(image.docker_file_path), file, stage_of(file, image));
-    if (!list || list->run->original != run) {
+    if (!list || steps_of(image, file, *list) != steps) {
       continue;
     }
     if (request.everywhere) {
@@ -110,7 +127,7 @@ int add_apt(const PackageRequest& request) {
     throw dockerfile::error_at(file, list->run->lines, "the list of packages can't be added to")
         .hint("add the package by hand");
   }
-  add_to_equal_lists(edits, plan, path, list->run->original, request);
+  add_to_equal_lists(edits, plan, path, steps_of(image, file, *list), request);
   finish_edit(edits, request.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan, after); });
   return 0;
 }
@@ -350,7 +367,7 @@ int run_add_package(std::span<const std::string> arguments, const GlobalOptions&
   add_edit_options(app, request.edit);
   app.add_flag("--apt", request.apt, "a Debian package");
   app.add_flag("--everywhere", request.everywhere,
-               "with --apt: in all Dockerfiles that have the same list, which share its layer");
+               "with --apt: in all Dockerfiles that are the same up to the list, and so share its layer");
   app.add_flag("--upgrade", request.upgrade,
                "the package may get another version than now, and others may rise with it, but none may fall");
   app.add_option("--lock-file", request.lock_file,

@@ -137,10 +137,10 @@ bool may_be_removed(std::string_view path) {
       return true;
     }
   }
-  return std::ranges::any_of(
-      std::initializer_list<std::string_view>{".pyc", ".pyi", ".h", ".hpp", ".a", ".c", ".cpp", ".cu", ".cuh", ".pyx",
-                                              ".pxd", ".cmake", ".md", ".rst", ".txt", ".proto"},
-      [&](auto ending) { return path.ends_with(ending); });
+  return std::ranges::any_of(std::initializer_list<std::string_view>{".pyc", ".pyi", ".h", ".hpp", ".a", ".c", ".cc",
+                                                                     ".cpp", "_test.py", ".exe", ".cu", ".cuh", ".pyx",
+                                                                     ".pxd", ".cmake", ".md", ".rst", ".txt", ".proto"},
+                             [&](auto ending) { return path.ends_with(ending); });
 }
 
 }  // namespace

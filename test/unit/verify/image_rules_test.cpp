@@ -100,7 +100,10 @@ const std::vector<Broken>& broken_images() {
        }},
       {"DLC003",
        "one 1.0 lists files that are not there (1 of them), such as /usr/local/lib/python3.11/dist-packages/gone.py",
-       [](Case& c) { c.image.file(kSite + std::string("one-1.0.dist-info/RECORD"), "gone.py,,\ntests/x.py,,\n"); }},
+       [](Case& c) {
+         c.image.file(kSite + std::string("one-1.0.dist-info/RECORD"),
+                      "gone.py,,\ntests/x.py,,\nx_test.py,,\nw64.exe,,\nx.cc,,\n");
+       }},
       {"DLC004", "/opt/p needs libgone.so, which",
        [](Case& c) { c.image.file("opt/p", SampleElf{.needed = {"libgone.so"}}.bytes()); }},
       {"DLC004", "/opt/p its loader /lib64/ld.so is not there",

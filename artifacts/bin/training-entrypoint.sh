@@ -8,12 +8,12 @@ set -eu
 # TensorFlow does not look at OpenMP's, nor at a quota.
 : "${TF_NUM_INTRAOP_THREADS:=$OMP_NUM_THREADS}"
 export OMP_NUM_THREADS TF_NUM_INTRAOP_THREADS
-# One host has no comma between "hosts": [ and ]. DLC_SSH=0 never starts sshd, DLC_SSH=1 always.
+# One host has no comma between "hosts": [ and ]. DLC_SSH=0 never starts sshd, DLC_SSH=1 always; TensorFlow's images have none.
 several_hosts() {
   [ -r /opt/ml/input/config/resourceconfig.json ] || return 1
   tr -d '\n' </opt/ml/input/config/resourceconfig.json | grep -q '"hosts" *: *\[[^]]*,'
 }
-if [ "${DLC_SSH:-}" = 1 ] || { [ "${DLC_SSH:-}" != 0 ] && several_hosts; }; then
+if [ "${DLC_SSH:-}" = 1 ] || { [ "${DLC_SSH:-}" != 0 ] && command -v dlc_ssh.py >/dev/null && several_hosts; }; then
   dlc_ssh.py || echo "training-entrypoint.sh: no ssh between hosts" >&2
 fi
 if [ "$#" -eq 0 ]; then set -- /bin/bash; fi

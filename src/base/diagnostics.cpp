@@ -12,9 +12,7 @@ void Diagnostics::add(Diagnostic diagnostic) {
   all_.push_back(std::move(diagnostic));
 }
 
-namespace {
-
-const char* name_of(Severity severity) {
+const char* name_of(Severity severity) noexcept {
   switch (severity) {
     case Severity::note:
       return "note";
@@ -25,6 +23,8 @@ const char* name_of(Severity severity) {
   }
   return "error";
 }
+
+namespace {
 
 /// The blanks below the excerpt up to the caret; a tab stays a tab, so that the caret lines up.
 std::string lead(const std::string& line, int column) {

@@ -10,6 +10,9 @@ namespace dlc {
 
 enum class Severity { note, warning, error };
 
+/// "note", "warning", "error"; SARIF's levels have the same names.
+[[nodiscard]] const char* name_of(Severity severity) noexcept;
+
 struct Diagnostic {
   Severity severity = Severity::error;
   SourceLocation where;

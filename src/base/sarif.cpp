@@ -32,18 +32,6 @@ Json result_json(const SarifResult& result) {
 
 }  // namespace
 
-const char* name_of(Severity severity) noexcept {
-  switch (severity) {
-    case Severity::note:
-      return "note";
-    case Severity::warning:
-      return "warning";
-    case Severity::error:
-      return "error";
-  }
-  return "error";
-}
-
 std::string to_sarif(std::string_view tool, std::string_view version, const std::vector<SarifRule>& rules,
                      const std::vector<SarifResult>& results) {
   Json driver{{"name", tool}, {"version", version}};

@@ -28,7 +28,4 @@ struct SarifResult {
 [[nodiscard]] std::string to_sarif(std::string_view tool, std::string_view version, const std::vector<SarifRule>& rules,
                                    const std::vector<SarifResult>& results);
 
-/// "note", "warning", "error".
-[[nodiscard]] const char* name_of(Severity severity) noexcept;
-
 }  // namespace dlc

@@ -100,7 +100,7 @@ def death(status):
 
 
 class ModelPool:
-    """A model under a name. `loaded` becomes done when all workers are ready for the first time, or raises LoadFailed."""
+    """A model under a name. `loaded` becomes done when a worker is ready for the first time, or raises LoadFailed."""
 
     def __init__(self, name, model_dir, settings):
         self.name = name
@@ -167,7 +167,12 @@ class ModelPool:
         workers = []
         try:
             extra = await packages.install(self.model_dir, self.name)
-            workers = [asyncio.create_task(self.keep_worker(index, extra)) for index in range(self.settings.workers)]
+            workers = [asyncio.create_task(self.keep_worker(0, extra))]
+            # The first alone: the model answers as soon as one process has the machine to itself, and what cannot be loaded
+            # fails once.
+            await asyncio.wait({workers[0], self.loaded}, return_when=asyncio.FIRST_COMPLETED)
+            if not workers[0].done():
+                workers += [asyncio.create_task(self.keep_worker(index, extra)) for index in range(1, self.settings.workers)]
             await asyncio.gather(*workers)
         except packages.InstallFailed as error:
             self.give_up(LoadFailed(str(error)))
@@ -230,7 +235,7 @@ class ModelPool:
             raise ConnectionResetError
         self.rest = head["rest"]
         self.ready.add(index)
-        if len(self.ready) == self.settings.workers and not self.ever_ready:
+        if not self.ever_ready:
             self.ever_ready = True
             self.loaded.set_result(None)
 

@@ -73,6 +73,14 @@ class Server:
             time.sleep(0.05)
         return self
 
+    def wait_for_workers(self, state, seconds=20):
+        """Until /ping says that so many workers are ready, as in "1/2"."""
+        until = time.monotonic() + seconds
+        while self.wait().request("GET", "/ping")[2]["X-DLC-Workers"] != state:
+            assert time.monotonic() < until, self.text()
+            time.sleep(0.05)
+        return self
+
     def raw(self, data, half_close=False):
         """All that the server answers to these bytes until it closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:

@@ -244,12 +244,29 @@ def test_a_variable_that_means_nothing(serve, tmp_path):
 
 def test_several_workers_work_at_the_same_time(model, serve):
     code = "import time\ndef model_fn(d): return 1\ndef predict_fn(x, m): time.sleep(1); return x"
-    server = serve(model(code), SAGEMAKER_MODEL_SERVER_WORKERS="3").wait()
-    assert server.request("GET", "/ping")[2]["X-DLC-Workers"] == "3/3"
+    server = serve(model(code), SAGEMAKER_MODEL_SERVER_WORKERS="3").wait_for_workers("3/3")
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert [answer[0] for answer in pool.map(lambda _: server.invoke("[1]"), range(3))] == [200] * 3
     assert time.monotonic() - start < 2.5
+
+
+def test_the_first_worker_is_enough_to_answer(model, serve, tmp_path):
+    """The second worker of this model waits until the test lets it go; the first has started before it."""
+    gate = tmp_path / "gate"
+    code = f"""
+import os, pathlib, time
+def model_fn(d):
+    first = not os.path.exists("{gate}.first")
+    pathlib.Path("{gate}.first").touch()
+    while not first and not os.path.exists("{gate}"): time.sleep(0.02)
+    return 1
+def predict_fn(x, m): return x
+"""
+    server = serve(model(code), SAGEMAKER_MODEL_SERVER_WORKERS="2").wait().wait_for_workers("1/2")
+    assert server.invoke("[1]")[0] == 200
+    gate.touch()
+    server.wait_for_workers("2/2")
 
 
 def test_many_models(model, serve, tmp_path):

@@ -24,7 +24,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("image", images_of(metafunc.config))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program(request):
     return request.config.getoption("--dlc")
 
@@ -34,37 +34,37 @@ def container(program, image):
     return Container(program, image)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mxnet_training(request):
     return one_image(request, "mxnet-training")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mxnet_inference(request):
     return one_image(request, "mxnet-inference")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tensorflow_training(request):
     return one_image(request, "tensorflow-training")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tensorflow_inference(request):
     return one_image(request, "tensorflow-inference")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pytorch_training(request):
     return one_image(request, "pytorch-training")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pytorch_inference(request):
     return one_image(request, "pytorch-inference")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def container_tests():
     """The folder of scripts that run inside containers."""
     return HERE / "container_tests"

@@ -1,7 +1,8 @@
-"""The images that a run of the container tests is about, and commands in containers of them."""
+"""The images that a run of the container tests is about, commands in containers of them, and /opt/ml of a job."""
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -45,3 +46,23 @@ def one_image(request, words):
     if not found:
         pytest.skip(f"no {words} image among --images")
     return Container(request.config.getoption("--dlc"), found[0])
+
+
+def make_job(base, scripts, hyperparameters=None, resources=None, program="train.py"):
+    """Fills `base` as SageMaker fills /opt/ml; `scripts` is the folder of the user's code, or {name: text}."""
+    config = base / "input" / "config"
+    for folder in (config, base / "input" / "data" / "training", base / "code", base / "output", base / "model"):
+        folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(scripts, dict):
+        for name, text in scripts.items():
+            (base / "code" / name).write_text(text, encoding="utf-8")
+    else:
+        shutil.copytree(scripts, base / "code", dirs_exist_ok=True)
+    files = {
+        "hyperparameters": {"sagemaker_program": json.dumps(program), **(hyperparameters or {})},
+        "resourceconfig": resources or {"current_host": "algo-1", "hosts": ["algo-1"]},
+        "inputdataconfig": {"training": {"TrainingInputMode": "File"}},
+    }
+    for name, value in files.items():
+        (config / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    return base

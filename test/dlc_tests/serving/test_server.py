@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from endpoints import message, npy
 
 numpy = pytest.importorskip("numpy")
 pytest.importorskip("h11")
@@ -15,21 +16,6 @@ DOUBLE = """
 def model_fn(model_dir): return 2
 def predict_fn(data, model): return data * model
 """
-
-
-def npy(array):
-    buffer = io.BytesIO()
-    numpy.save(buffer, array)
-    return buffer.getvalue()
-
-
-def message(answer):
-    """The message of an error, which must be JSON with its own status."""
-    status, body, headers = answer
-    value = json.loads(body)
-    assert headers["Content-Type"] == "application/json"
-    assert value["code"] == status
-    return value["message"]
 
 
 def test_ping_is_200_only_when_the_model_is_ready(model, serve):
@@ -62,8 +48,9 @@ def test_what_the_client_does_wrong(model, serve):
         assert server.invoke(body, kind)[0] == 400
     assert server.invoke(b"\xff\xfe\xfa", "application/json")[0] == 400
     assert server.invoke(b"no array", "application/x-npy")[0] == 400
-    pickled = npy(numpy.array([{"a": 1}], dtype=object))
-    assert server.invoke(pickled, "application/x-npy")[0] == 400
+    pickled = io.BytesIO()
+    numpy.save(pickled, numpy.array([{"a": 1}], dtype=object))
+    assert server.invoke(pickled.getvalue(), "application/x-npy")[0] == 400
     assert server.request("GET", "/nowhere")[0] == 404
     status, _, headers = server.request("GET", "/invocations")
     assert (status, headers["Allow"]) == (405, "POST")

@@ -4,7 +4,8 @@
 
 --images (default: DLC_IMAGES, separated by commas or blanks) names images in the store. A test that takes `image` runs for
 each; one that takes `mxnet_training`, `mxnet_inference` runs with the image whose name holds these words.
---dlc (default: DLC, else the launcher of this checkout) is the program.
+--dlc (default: DLC, else the launcher of this checkout) is the program. --mount HOST:CONTAINER:ro is mounted in every container:
+artifacts that are no part of the images yet.
 """
 import os
 
@@ -17,6 +18,7 @@ LAUNCHER = HERE.parent.parent / "dlc"
 def pytest_addoption(parser):
     parser.addoption("--images", default=os.environ.get("DLC_IMAGES", ""), help="images in the store")
     parser.addoption("--dlc", default=os.environ.get("DLC", str(LAUNCHER)), help="the program")
+    parser.addoption("--mount", action="append", default=[], help="HOST:CONTAINER[:ro], in every container")
 
 
 def pytest_generate_tests(metafunc):
@@ -24,14 +26,9 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("image", images_of(metafunc.config))
 
 
-@pytest.fixture(scope="session")
-def program(request):
-    return request.config.getoption("--dlc")
-
-
 @pytest.fixture
-def container(program, image):
-    return Container(program, image)
+def container(request, image):
+    return Container(request.config, image)
 
 
 @pytest.fixture(scope="session")

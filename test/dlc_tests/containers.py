@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from endpoints import Endpoint, free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -17,12 +18,13 @@ def images_of(config):
 class Container:
     """Runs commands in new containers of one image."""
 
-    def __init__(self, program, image):
-        self.program = program
+    def __init__(self, config, image):
+        self.program = config.getoption("--dlc")
         self.image = image
+        self.mounts = [word for mount in config.getoption("--mount") for word in ("-v", mount)]
 
     def command(self, *arguments, options=()):
-        return [self.program, "run", "--rm", *options, self.image, *arguments]
+        return [self.program, "run", "--rm", *self.mounts, *options, self.image, *arguments]
 
     def run(self, *arguments, options=(), status=0, timeout=300):
         """The finished process; its exit status must be `status`."""
@@ -45,7 +47,7 @@ def one_image(request, words):
     found = [name for name in images_of(request.config) if words in name]
     if not found:
         pytest.skip(f"no {words} image among --images")
-    return Container(request.config.getoption("--dlc"), found[0])
+    return Container(request.config, found[0])
 
 
 def make_job(base, scripts, hyperparameters=None, resources=None, program="train.py"):
@@ -66,3 +68,25 @@ def make_job(base, scripts, hyperparameters=None, resources=None, program="train
     for name, value in files.items():
         (config / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
     return base
+
+
+class Framework:
+    """One framework's images as SageMaker uses them."""
+
+    def __init__(self, name, training, inference):
+        self.name = name
+        self.training = training
+        self.inference = inference
+        self.scripts = HERE / "container_tests" / name / "sagemaker"
+
+    def train(self, base, *options):
+        """The finished container of a training job."""
+        command = self.training.command("train", options=("-v", f"{base}:/opt/ml", *options))
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
+
+    def serve(self, log, folder, target="/opt/ml/model", **variables):
+        """A starting endpoint; what it serves is read-only."""
+        port = free_port()
+        values = {"SAGEMAKER_BIND_TO_PORT": port, **variables}
+        options = [word for key, value in values.items() for word in ("-e", f"{key}={value}")]
+        return Endpoint(self.inference.command("serve", options=("-v", f"{folder}:{target}:ro", *options)), port, log)

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
+START_SECONDS = 240  # SageMaker's limit for the first 200 of /ping
 PING_SECONDS = 2  # how long SageMaker waits for an answer of /ping
 STOP_SECONDS = 30  # between its SIGTERM and its SIGKILL
 

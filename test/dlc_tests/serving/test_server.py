@@ -8,6 +8,7 @@ import time
 
 import pytest
 from endpoints import message, npy
+from models import PACKAGE, add_code
 
 numpy = pytest.importorskip("numpy")
 pytest.importorskip("h11")
@@ -275,16 +276,7 @@ def test_many_models(model, serve, tmp_path):
 
 
 def test_requirements_are_installed_outside_the_model(model, serve, tmp_path):
-    import zipfile
-
-    wheel = tmp_path / "model" / "code" / "greeting-1.0-py3-none-any.whl"
-    folder = model("import greeting\ndef model_fn(d): return 0\ndef predict_fn(x, m): return greeting.TEXT")
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("greeting.py", "TEXT = 'hello'")
-        archive.writestr("greeting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
-        archive.writestr("greeting-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("greeting-1.0.dist-info/RECORD", "")
-    (folder / "code" / "requirements.txt").write_text("--no-index\n./greeting-1.0-py3-none-any.whl\n", encoding="utf-8")
+    folder = add_code(model("import greeting\ndef model_fn(d): return 0\ndef predict_fn(x, m): return greeting.TEXT"), PACKAGE)
     before = sorted(folder.rglob("*"))
     server = serve(folder, TMPDIR=str(tmp_path), PYTHONDONTWRITEBYTECODE="1").wait(seconds=60)
     assert server.invoke("[1]")[1] == b'"hello"'

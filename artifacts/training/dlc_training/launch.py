@@ -59,7 +59,7 @@ def mpi_command(job, command, variables):
 
 
 def torch_command(job, command):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(len(job.hosts))]
+    launcher = [sys.executable, "-m", "dlc_training.torchrun", "--nnodes", str(len(job.hosts))]
     launcher += ["--nproc_per_node", str(processes(job, "sagemaker_nproc_per_node"))]
     launcher += ["--node_rank", str(job.hosts.index(job.current_host))]
     launcher += ["--master_addr", job.hosts[0], "--master_port", str(TORCH_PORT)]

@@ -22,10 +22,27 @@ def frameworks(config):
     return found
 
 
+def for_test(definition, config):
+    """The frameworks that a test is about: those that its mark names, else all."""
+    only = definition.get_closest_marker("only")
+    return [framework for framework in frameworks(config) if not only or framework.name in only.args]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "only(NAME, ...): a test of these frameworks; left out where none has images")
+
+
 def pytest_generate_tests(metafunc):
     if "framework" in metafunc.fixturenames:
-        found = frameworks(metafunc.config)
+        found = for_test(metafunc.definition, metafunc.config)
         metafunc.parametrize("framework", found, ids=[framework.name for framework in found], scope="session", indirect=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    gone = [item for item in items if item.get_closest_marker("only") and not for_test(item, config)]
+    items[:] = [item for item in items if item not in gone]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
 
 
 @pytest.fixture(scope="session")

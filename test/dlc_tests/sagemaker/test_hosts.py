@@ -98,16 +98,13 @@ def written(base, host, name):
     return (base / host / "output" / name).read_text(encoding="utf-8")
 
 
-def needs_mpi(framework):
-    if framework.name == "tensorflow":
-        pytest.skip("TensorFlow's hosts talk by TF_CONFIG; its images have no MPI")
-
-
+# TensorFlow's hosts talk by TF_CONFIG; its images have no MPI.
+has_mpi = pytest.mark.only("mxnet", "pytorch")
 MPI_SETTINGS = {"sagemaker_mpi_enabled": "true", "sagemaker_mpi_num_of_processes_per_host": "2"}
 
 
+@has_mpi
 def test_mpi(framework, namespaces, tmp_path):
-    needs_mpi(framework)
     scripts = {"train.py": MPI, "beside.py": "NAME = 'found'"}
     done = run_job(framework, namespaces, tmp_path, scripts, {**MPI_SETTINGS, "name": '"a b"'})
     status, lines, text = done["algo-1"]
@@ -124,8 +121,8 @@ def test_mpi(framework, namespaces, tmp_path):
     assert [written(tmp_path, host, "success") for host in HOSTS] == ["", ""]
 
 
+@has_mpi
 def test_mpi_when_a_process_on_the_other_host_fails(framework, namespaces, tmp_path):
-    needs_mpi(framework)
     script = "import os, sys\nif os.environ['OMPI_COMM_WORLD_RANK'] == '3': sys.exit('of rank 3')\n"
     done = run_job(framework, namespaces, tmp_path, {"train.py": script}, MPI_SETTINGS)
     assert done["algo-1"][0] == 1, done["algo-1"][2]
@@ -140,9 +137,8 @@ OWN_LAUNCHERS = {
 }
 
 
+@pytest.mark.only(*OWN_LAUNCHERS)
 def test_the_launcher_of_the_framework(framework, namespaces, tmp_path):
-    if framework.name not in OWN_LAUNCHERS:
-        pytest.skip(f"{framework.name} has no launcher of its own")
     script, setting = OWN_LAUNCHERS[framework.name]
     done = run_job(framework, namespaces, tmp_path, {"train.py": script}, {setting: "true"})
     for rank, host in enumerate(HOSTS):

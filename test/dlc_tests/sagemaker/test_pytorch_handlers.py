@@ -6,9 +6,8 @@ import pytest
 from endpoints import START_SECONDS
 
 
-def test_handlers_of_the_example(framework, trained, serve, container_tests, tmp_path):
-    if framework.name != "pytorch":
-        pytest.skip("the example is PyTorch's")
+@pytest.mark.only("pytorch")
+def test_handlers_of_the_example(trained, serve, container_tests, tmp_path):
     shutil.copytree(trained.model, tmp_path / "model")
     shutil.copytree(container_tests / "pytorch" / "handlers", tmp_path / "model" / "code")
     server = serve(tmp_path / "model").wait(seconds=START_SECONDS)

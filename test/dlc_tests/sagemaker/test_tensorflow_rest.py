@@ -4,14 +4,16 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from containers import Framework, make_job
+from containers import make_job
 from endpoints import JSON, START_SECONDS, message
 
 
+pytestmark = pytest.mark.only("tensorflow")
+
+
 @pytest.fixture(scope="module")
-def rest(tensorflow_training, tensorflow_inference, container_tests, tmp_path_factory):
+def rest(framework, container_tests, tmp_path_factory):
     """The server of version 2."""
-    framework = Framework("tensorflow", tensorflow_training, tensorflow_inference)
     base = make_job(tmp_path_factory.mktemp("rest"), container_tests / "tensorflow" / "signatures")
     done = framework.train(base)
     assert done.returncode == 0, done.stderr

@@ -10,12 +10,15 @@
 """
 import importlib
 import io
+import logging
 import os
 import sys
 from types import SimpleNamespace
 
 from dlc_serving import frameworks, media
 from dlc_serving.errors import RequestError, UnsupportedMediaType
+
+log = logging.getLogger("dlc_serving")
 
 NAMES = ("model_fn", "input_fn", "predict_fn", "predict_batch_fn", "output_fn", "transform_fn", "handler")
 
@@ -58,8 +61,9 @@ class Handler:
             return (model_fn or self.framework_function("model_fn"))(model_dir)
         try:
             return self.framework.model_fn(model_dir) if hasattr(self.framework, "model_fn") else None
-        except FileNotFoundError:
-            return None  # no model of the framework's: the handler loads what it needs
+        except FileNotFoundError as error:
+            log.info("%s; the handler loads what it needs", error)
+            return None
 
     def framework_function(self, key):
         found = getattr(self.framework, key, None)

@@ -154,8 +154,10 @@ def takes_examples(rows, specs, definition):
     """Whether the signature takes serialized tf.Example's; else its inputs are the features by name."""
     if definition.get("method_name") in ON_EXAMPLES:
         return True
-    (name, spec), *others = specs.items()
-    return not others and spec.dtype.name == "string" and any(set(row) != {name} for row in rows)
+    if len(specs) != 1:
+        return False
+    ((name, spec),) = specs.items()
+    return spec.dtype.name == "string" and any(set(row) != {name} for row in rows)
 
 
 def classes(outputs, count):
@@ -163,10 +165,11 @@ def classes(outputs, count):
     if "scores" not in outputs and "classes" not in outputs:
         raise BadRequest("this signature does not classify: it has no output named classes or scores")
     scores, labels = outputs.get("scores"), outputs.get("classes")
+    for rows in (scores, labels):
+        if rows is not None and (not isinstance(rows, list) or len(rows) != count or not all(isinstance(row, list) for row in rows)):
+            raise BadRequest(f"this signature does not classify: its outputs do not have a list for each of the {count} examples")
     scores = scores or [[0.0] * len(row) for row in labels]
     labels = labels or [[""] * len(row) for row in scores]
-    if not len(scores) == len(labels) == count:
-        raise BadRequest(f"this signature does not classify: its outputs do not have a row for each of the {count} examples")
     return [[list(pair) for pair in zip(names, values)] for names, values in zip(labels, scores)]
 
 
@@ -179,7 +182,7 @@ def regressions(outputs, count):
 
 def metadata(head, found):
     if not found:
-        raise NotFound("the model's code did not load a saved_model.pb of this folder: there is nothing to describe it by")
+        raise NotFound("this model was not loaded from a saved_model.pb of its folder, which would describe it")
     return {
         "model_spec": {"name": head["name"], "signature_name": "", "version": head["version"]},
         "metadata": {"signature_def": {"signature_def": found}},

@@ -72,19 +72,22 @@ def signature_defs(path):
 
 def serialized_example(row):
     """A tf.Example of {feature: value or list}: text and bytes, whole numbers, or numbers with a fraction, as JSON has them."""
-    features = {}
-    for name, value in row.items():
-        values = value if isinstance(value, list) else [value]
+    features = {name: feature(name, value if isinstance(value, list) else [value]) for name, value in row.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def feature(name, values):
+    try:
         if all(isinstance(item, (str, bytes)) for item in values):
             data = [item.encode() if isinstance(item, str) else item for item in values]
-            features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=data))
-        elif all(isinstance(item, int) for item in values):
-            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-        elif all(isinstance(item, float) for item in values):
-            features[name] = tf.train.Feature(float_list=tf.train.FloatList(value=values))
-        else:
-            raise BadRequest(f"feature {name} must be text, whole numbers or numbers with a fraction, or a list of one of these")
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=data))
+        if all(isinstance(item, int) for item in values):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+        if all(isinstance(item, float) for item in values):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    except ValueError as error:  # too large, or no text after all
+        raise BadRequest(f"feature {name}: {error}") from None
+    raise BadRequest(f"feature {name} must be text, whole numbers or numbers with a fraction, or a list of one of these")
 
 
 def to_tensor(name, value, spec):

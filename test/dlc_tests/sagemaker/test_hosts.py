@@ -20,6 +20,7 @@ mpi.MPI_Allreduce(ctypes.byref(mine), ctypes.byref(total), 1, *handles)
 mpi.MPI_Finalize()
 beside = subprocess.run([sys.executable, "-c", "import beside; print(beside.NAME)"], cwd="/", capture_output=True, text=True).stdout.strip()
 line = {"rank": rank, "size": size, "host": socket.gethostname(), "sum": total.value, "beside": beside, "arguments": sys.argv[1:]}
+line["language"] = os.environ.get("LANG")
 line.update({"threads": os.environ.get("OMP_NUM_THREADS"), "ssh": "SSH_CONNECTION" in os.environ})
 os.write(1, (json.dumps(line) + "\\n").encode())
 """
@@ -106,7 +107,8 @@ MPI_SETTINGS = {"sagemaker_mpi_enabled": "true", "sagemaker_mpi_num_of_processes
 @has_mpi
 def test_mpi(framework, namespaces, tmp_path):
     scripts = {"train.py": MPI, "beside.py": "NAME = 'found'"}
-    done = run_job(framework, namespaces, tmp_path, scripts, {**MPI_SETTINGS, "name": '"a b"'})
+    custom = {"sagemaker_mpi_custom_mpi_options": '"-x LANG=of-the-user"'}
+    done = run_job(framework, namespaces, tmp_path, scripts, {**MPI_SETTINGS, **custom, "name": '"a b"'})
     status, lines, text = done["algo-1"]
     assert status == 0, text
     assert [(line["rank"], line["host"]) for line in sorted(lines, key=lambda line: line["rank"])] == [
@@ -114,7 +116,7 @@ def test_mpi(framework, namespaces, tmp_path):
     ]
     assert [line["ssh"] for line in lines if line["host"] == "algo-2"] == [True, True]
     assert {line["size"] for line in lines} == {4} and {line["sum"] for line in lines} == {10.0}
-    assert {line["beside"] for line in lines} == {"found"}
+    assert {(line["beside"], line["language"]) for line in lines} == {("found", "of-the-user")}
     assert all(tuple(line["arguments"]) == ("--name", "a b") for line in lines)
     assert len({line["threads"] for line in lines}) == 1 and lines[0]["threads"]
     assert done["algo-2"][0] == 0, done["algo-2"][2]

@@ -91,7 +91,7 @@ ERRORS = {
     "neither": ("predict", {}, 'either "instances" (rows) or "inputs" (columns)'),
     "both": ("predict", {"instances": [[1, 2]], "inputs": [[1, 2]]}, 'either "instances" (rows) or "inputs" (columns)'),
     "no rows": ("predict", {"instances": []}, "not empty"),
-    "signature": ("predict", {"signature_name": "none", "instances": [1]}, 'no signature "none"; there are: by_feature, classify, outer'),
+    "signature": ("predict", {"signature_name": "none", "instances": [1]}, 'no signature "none"; there are: by_feature, classify, flat, outer'),
     "signature of no name": ("predict", {"signature_name": [1], "instances": [1]}, "there is no signature"),
     "input": ("predict", {"inputs": {"z": [[1, 2]]}}, "['x']; the request has ['z']"),
     "shape": ("predict", {"inputs": [[1, 2, 3]]}, "x is a float32 tensor of shape (None, 2), not (1, 3)"),
@@ -107,6 +107,9 @@ ERRORS = {
     "no examples": ("classify", {"signature_name": "classify", "examples": []}, '"examples"'),
     "whole number": ("classify", {"signature_name": "classify", "examples": [{"age": 1}]}, "age"),
     "feature": ("classify", {"signature_name": "classify", "examples": [{"age": {"a": 1}}]}, "feature age must be"),
+    "large number": ("classify", {"signature_name": "classify", "examples": [{"age": 2**70}]}, "feature age"),
+    "different features": ("classify", {"signature_name": "by_feature", "examples": [{"age": 1.0}, {}]}, "all have the same features"),
+    "no list of scores": ("classify", {"signature_name": "flat", "examples": [{"age": 1.0}]}, "a list for each of the 1 examples"),
     "no classes": ("classify", {"signature_name": "regress", "examples": [{"age": 1.0}]}, "does not classify"),
     "no regression": ("regress", {"signature_name": "classify", "examples": [{"age": 1.0}]}, "does not regress"),
 }

@@ -24,11 +24,17 @@ ODD = {
 }
 FAILURES = {
     # id: (script, hyperparameters, hosts, exit status, the failure file, what stderr must say)
-    "exit status": ("import sys; print('wrong data', file=sys.stderr); sys.exit(7)", {}, None, 7, "train.py ended with exit status 7:\nwrong data", "wrong data"),
+    "exit status": (
+        "import sys; print('wrong data', file=sys.stderr); sys.exit(7)", {}, None, 7,
+        "train.py ended with exit status 7:\nwrong data", "wrong data",
+    ),
     "message": ("import sys; sys.exit('wrong data')", {}, None, 1, "train.py ended with exit status 1:\nwrong data", "wrong data"),
     "killed": ("import os; os.kill(os.getpid(), 9)", {}, None, 137, "train.py ended with signal SIGKILL (out of memory?)", ""),
     "own file": ("import sys; open('/opt/ml/output/failure', 'w').write('mine'); sys.exit(3)", {}, None, 3, "mine", ""),
-    "no program": ("print('ran')", {"sagemaker_program": '"other.py"'}, None, 1, "there is no other.py in /opt/ml/code; it has: train.py", "other.py"),
+    "no program": (
+        "print('ran')", {"sagemaker_program": '"other.py"'}, None, 1,
+        "there is no other.py in /opt/ml/code; it has: train.py", "other.py",
+    ),
     "no host": (
         "print('ran')",
         {},

@@ -52,6 +52,11 @@ def by_feature(age):
     return {"scores": scores_of(age)}
 
 
+@function(age=FLOATS)
+def flat(age):
+    return {"scores": age}
+
+
 @function(inputs=TEXTS)
 def classify(inputs):
     features = tf.io.parse_example(inputs, FEATURES)
@@ -68,7 +73,7 @@ def main():
     folder = pathlib.Path(os.environ["SM_MODEL_DIR"])
     signatures = {
         "serving_default": double, "two": two, "text": text_of, "outer": outer, "total": total,
-        "by_feature": by_feature, "classify": classify, "regress": regress,
+        "by_feature": by_feature, "flat": flat, "classify": classify, "regress": regress,
     }
     for version in ("1", "2"):
         tf.saved_model.save(tf.Module(), str(folder / version), signatures if version == "2" else {"serving_default": double})

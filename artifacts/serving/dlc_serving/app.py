@@ -6,7 +6,7 @@ import urllib.parse
 
 from dlc_serving import tfs_rest
 from dlc_serving.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, NotReady, OutOfMemory, RequestError
-from dlc_serving.http import Response, json_response
+from dlc_serving.http import Response, error_response, json_response
 from dlc_serving.pool import LoadFailed, ModelPool
 from dlc_serving.settings import read_words
 
@@ -76,7 +76,10 @@ class App:
             return json_response(value)
         match = REST.fullmatch(path)
         if match:
-            return await self.rest(request, *match.groups())
+            try:
+                return await self.rest(request, *match.groups())
+            except RequestError as error:
+                return error_response(error, error=str(error))  # the key that TensorFlow Serving's clients read
         raise NotFound(f"there is no {path}")
 
     @staticmethod

@@ -10,12 +10,15 @@
 """
 import importlib
 import io
+import logging
 import os
 import sys
 from types import SimpleNamespace
 
 from dlc_serving import frameworks, media
 from dlc_serving.errors import RequestError, UnsupportedMediaType
+
+log = logging.getLogger("dlc_serving")
 
 NAMES = ("model_fn", "input_fn", "predict_fn", "predict_batch_fn", "output_fn", "transform_fn", "handler")
 
@@ -50,11 +53,17 @@ class Handler:
         module = load_module(model_dir)
         self.own = {key: getattr(module, key) for key in NAMES if callable(getattr(module, key, None))}
         self.default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or media.JSON
+        self.model = self.load(model_dir)
+
+    def load(self, model_dir):
         model_fn = self.own.get("model_fn")
-        if model_fn is None and ("handler" in self.own) and not hasattr(self.framework, "model_fn"):
-            self.model = None  # the handler loads what it needs
-        else:
-            self.model = (model_fn or self.framework_function("model_fn"))(model_dir)
+        if model_fn is not None or "handler" not in self.own:
+            return (model_fn or self.framework_function("model_fn"))(model_dir)
+        try:
+            return self.framework.model_fn(model_dir) if hasattr(self.framework, "model_fn") else None
+        except FileNotFoundError as error:
+            log.info("%s; the handler loads what it needs", error)
+            return None
 
     def framework_function(self, key):
         found = getattr(self.framework, key, None)

@@ -43,8 +43,8 @@ def json_response(value, status=200, headers=()):
     return Response(status, json.dumps(value).encode() + b"\n", "application/json", list(headers))
 
 
-def error_response(error):
-    value = {"code": error.status, "type": type(error).__name__, "message": str(error)}
+def error_response(error, /, **more):
+    value = {"code": error.status, "type": type(error).__name__, "message": str(error), **more}
     return json_response(value, error.status, error.headers)
 
 

@@ -10,6 +10,8 @@ from dlc_serving import media
 from dlc_serving.errors import BadRequest, NotFound
 
 DEFAULT_SIGNATURE = "serving_default"
+# Signatures that were made for these two calls take serialized tf.Example's.
+ON_EXAMPLES = ("tensorflow/serving/classify", "tensorflow/serving/regress")
 
 
 def describe(handler, model_dir):
@@ -17,16 +19,23 @@ def describe(handler, model_dir):
     read = getattr(handler.framework, "signatures", None)
     if read is None or handler.model is None or not read(handler.model):
         return None
-    path = handler.framework.saved_model_dir(model_dir) or ""
-    version = os.path.basename(path)
+    handler.saved_model = handler.framework.saved_model_dir(model_dir) or ""
+    version = os.path.basename(handler.saved_model)
     return {"version": version if version.isdigit() else "1"}
+
+
+def definitions(handler):
+    """{signature: its SignatureDef as JSON}, of the model's file; read when first asked for, since that file may be large."""
+    if not hasattr(handler, "definitions"):
+        handler.definitions = handler.framework.signature_defs(handler.saved_model) if handler.saved_model else {}
+    return handler.definitions
 
 
 def call(handler, head, body):
     """The JSON answer, as bytes."""
     signatures = handler.framework.signatures(handler.model)
     if head["verb"] == "metadata":
-        return json.dumps(metadata(head, signatures)).encode()
+        return json.dumps(metadata(head, definitions(handler))).encode()
     try:
         request = json.loads(media.text_of(body))
     except (ValueError, RecursionError) as error:
@@ -34,12 +43,20 @@ def call(handler, head, body):
     if not isinstance(request, dict):
         raise BadRequest("the body must be a JSON object")
     name = request.get("signature_name") or DEFAULT_SIGNATURE
-    if name not in signatures:
+    if not isinstance(name, str) or name not in signatures:
         raise BadRequest(f'there is no signature "{name}"; there are: {", ".join(sorted(signatures))}')
     run = lambda inputs: run_checked(handler, name, signatures[name]["inputs"], inputs)  # noqa: E731
     if head["verb"] == "predict":
         return json.dumps(predict(request, signatures[name], run)).encode()
-    return json.dumps(examples(head["verb"], request, run)).encode()
+    rows = example_rows(request)
+    if takes_examples(rows, signatures[name]["inputs"], definitions(handler).get(name, {})):
+        columns = {only(signatures[name]["inputs"], "examples"): [handler.framework.serialized_example(row) for row in rows]}
+    else:
+        columns = {feature: [row.get(feature) for row in rows] for feature in rows[0]}
+        if any(set(row) != set(rows[0]) for row in rows):
+            raise BadRequest("examples must all have the same features")
+    outputs = {key: written(value, key) for key, value in run(columns).items()}
+    return json.dumps({"results": (classes if head["verb"] == "classify" else regressions)(outputs, len(rows))}).encode()
 
 
 def run_checked(handler, name, specs, inputs):
@@ -72,17 +89,19 @@ def decoded(value):
     return value
 
 
-def written(value):
-    """What json.dumps takes; bytes that are no text become {"b64": text}."""
+def written(value, name):
+    """An output as json.dumps takes it; strings of one whose name ends in _bytes, and those that are no text, as {"b64": text}."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [written(item) for item in value]
+        return [written(item, name) for item in value]
     if isinstance(value, bytes):
         try:
-            return value.decode()
+            if not name.endswith("_bytes"):
+                return value.decode()
         except UnicodeDecodeError:
-            return {"b64": base64.b64encode(value).decode()}
+            pass
+        return {"b64": base64.b64encode(value).decode()}
     return value
 
 
@@ -108,59 +127,65 @@ def predict(request, signature, run):
         raise BadRequest('the body must have either "instances" (rows) or "inputs" (columns)')
     if "instances" in request:
         columns = rows_to_columns(request["instances"], signature["inputs"])
-        outputs = {name: written(value) for name, value in run(columns).items()}
+        outputs = {name: written(value, name) for name, value in run(columns).items()}
+        for name, value in outputs.items():
+            if not isinstance(value, list) or len(value) != len(request["instances"]):
+                raise BadRequest(f'output {name} does not have a row for each of the {len(request["instances"])} instances: use "inputs"')
         if len(outputs) == 1:
             return {"predictions": next(iter(outputs.values()))}
         return {"predictions": [dict(zip(outputs, row)) for row in zip(*outputs.values())]}
     inputs = decoded(request["inputs"])
     if not isinstance(inputs, dict):
         inputs = {only(signature["inputs"], "inputs"): inputs}
-    outputs = {name: written(value) for name, value in run(inputs).items()}
+    outputs = {name: written(value, name) for name, value in run(inputs).items()}
     return {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
 
 
-def examples(verb, request, run):
-    """:classify and :regress on a signature whose inputs are the features by name."""
+def example_rows(request):
+    """The features of each example, those of the context among them."""
     rows = request.get("examples")
     context = request.get("context", {})
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in [*rows, context]):
         raise BadRequest('the body must have "examples", a list of objects that is not empty')
-    rows = [{**context, **decoded(row)} for row in rows]
-    if any(set(row) != set(rows[0]) for row in rows):
-        raise BadRequest("examples must all have the same features")
-    outputs = {name: written(value) for name, value in run({name: [row[name] for row in rows] for name in rows[0]}).items()}
-    if verb == "classify":
-        if "scores" not in outputs:
-            raise BadRequest("this signature does not classify: it has no output named scores")
-        labels = outputs.get("classes") or [[str(index) for index in range(len(row))] for row in outputs["scores"]]
-        return {"results": [list(map(list, zip(names, scores))) for names, scores in zip(labels, outputs["scores"])]}
-    if len(outputs) != 1:
-        raise BadRequest("this signature does not regress: it has several outputs")
-    return {"results": [row[0] if isinstance(row, list) else row for row in next(iter(outputs.values()))]}
+    return [decoded({**context, **row}) for row in rows]
 
 
-def tensor(name, spec):
-    shape = getattr(spec, "shape", None)
-    dims = None if shape is None or shape.rank is None else [-1 if size is None else size for size in shape]
-    text = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE"}.get(spec.dtype.name, f"DT_{spec.dtype.name.upper()}")
-    return {
-        "dtype": text,
-        "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in dims or []], "unknown_rank": dims is None},
-        "name": name,
-    }
+def takes_examples(rows, specs, definition):
+    """Whether the signature takes serialized tf.Example's; else its inputs are the features by name."""
+    if definition.get("method_name") in ON_EXAMPLES:
+        return True
+    if len(specs) != 1:
+        return False
+    ((name, spec),) = specs.items()
+    return spec.dtype.name == "string" and any(set(row) != {name} for row in rows)
 
 
-def metadata(head, signatures):
-    definitions = {
-        name: {
-            **{side: {key: tensor(key, spec) for key, spec in signature[side].items()} for side in ("inputs", "outputs")},
-            "method_name": "tensorflow/serving/predict",
-        }
-        for name, signature in signatures.items()
-    }
+def classes(outputs, count):
+    """Pairs of label and score for each example. A model may have no labels, or no scores."""
+    if "scores" not in outputs and "classes" not in outputs:
+        raise BadRequest("this signature does not classify: it has no output named classes or scores")
+    scores, labels = outputs.get("scores"), outputs.get("classes")
+    for rows in (scores, labels):
+        if rows is not None and (not isinstance(rows, list) or len(rows) != count or not all(isinstance(row, list) for row in rows)):
+            raise BadRequest(f"this signature does not classify: its outputs do not have a list for each of the {count} examples")
+    scores = scores or [[0.0] * len(row) for row in labels]
+    labels = labels or [[""] * len(row) for row in scores]
+    return [[list(pair) for pair in zip(names, values)] for names, values in zip(labels, scores)]
+
+
+def regressions(outputs, count):
+    values = outputs.get("outputs", next(iter(outputs.values())) if len(outputs) == 1 else None)
+    if not isinstance(values, list) or len(values) != count or any(isinstance(row, list) and len(row) != 1 for row in values):
+        raise BadRequest("this signature does not regress: it must have one output, with one number for each example")
+    return [row[0] if isinstance(row, list) else row for row in values]
+
+
+def metadata(head, found):
+    if not found:
+        raise NotFound("this model was not loaded from a saved_model.pb of its folder, which would describe it")
     return {
         "model_spec": {"name": head["name"], "signature_name": "", "version": head["version"]},
-        "metadata": {"signature_def": {"signature_def": definitions}},
+        "metadata": {"signature_def": {"signature_def": found}},
     }
 
 

@@ -68,6 +68,7 @@ def train(variables, base):
     command, environment = launch.plan(job, path)
     if command is None:
         wait_for_first_host(job.hosts[0])
+        write_output(base, "success", "")
         return 0
     print("train: running", " ".join(command), file=sys.stderr, flush=True)
     script = Script(command, job.code_dir, environment)

@@ -9,6 +9,8 @@ from dlc_training.errors import TrainingError
 
 TORCH_PORT = 7777
 TENSORFLOW_PORT = 8890
+# Variables (or how they begin) that mpirun hands on to the other hosts.
+PASSED = ("SM_", "SAGEMAKER_", "PYTHONPATH", "PYTHONUNBUFFERED", "OMP_NUM_THREADS", "LANG")
 # Launchers of SageMaker that need AWS's own libraries, which this image does not have.
 MISSING = {
     "sagemaker_distributed_dataparallel_enabled": "the smdistributed data parallel library",
@@ -50,12 +52,14 @@ def mpi_command(job, command, variables):
     count = int(job.settings.get("sagemaker_mpi_num_processes") or 0) or slots * len(job.hosts)
     custom = str(job.settings.get("sagemaker_mpi_custom_mpi_options") or "").split()
     # mpirun passes only names; the values are in its own environment. The script's folder is the same on each host.
-    names = [word for name in sorted(variables) if name.startswith(("SM_", "SAGEMAKER_")) for word in ("-x", name)]
+    # Other hosts start through ssh, which knows nothing of the container's environment.
+    given = {word.partition("=")[0] for word in custom}
+    names = [word for name in sorted(variables) if name.startswith(PASSED) and name not in given for word in ("-x", name)]
     return ["mpirun", "--host", hosts, "-np", str(count), "--wdir", job.code_dir, *names, *custom, *command]
 
 
 def torch_command(job, command):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", str(len(job.hosts))]
+    launcher = [sys.executable, "-m", "dlc_training.torchrun", "--nnodes", str(len(job.hosts))]
     launcher += ["--nproc_per_node", str(processes(job, "sagemaker_nproc_per_node"))]
     launcher += ["--node_rank", str(job.hosts.index(job.current_host))]
     launcher += ["--master_addr", job.hosts[0], "--master_port", str(TORCH_PORT)]

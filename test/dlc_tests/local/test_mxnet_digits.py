@@ -12,9 +12,9 @@ def last_json(text):
 def test_training_reaches_accuracy_and_inference_agrees(mxnet_training, mxnet_inference, container_tests, tmp_path):
     scripts = f"{container_tests / 'mxnet'}:/test:ro"
     # The rows are predicted in another container, of the other image, without any network.
-    trained = mxnet_training.run(
-        "python3", "/test/train_digits.py", "/out", options=("-v", scripts, "-v", f"{tmp_path}:/out")
-    )
+    # One thread: the net is small, and on a busy machine threads mostly wait for one another.
+    options = ("-e", "OMP_NUM_THREADS=1", "-v", scripts, "-v", f"{tmp_path}:/out")
+    trained = mxnet_training.run("python3", "/test/train_digits.py", "/out", options=options)
     result = last_json(trained.stdout)
     assert result["rows"] == 599
     assert result["trained_on"] == 1198

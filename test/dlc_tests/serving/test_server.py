@@ -7,6 +7,8 @@ import threading
 import time
 
 import pytest
+from endpoints import message, npy
+from models import PACKAGE, add_code
 
 numpy = pytest.importorskip("numpy")
 pytest.importorskip("h11")
@@ -15,21 +17,6 @@ DOUBLE = """
 def model_fn(model_dir): return 2
 def predict_fn(data, model): return data * model
 """
-
-
-def npy(array):
-    buffer = io.BytesIO()
-    numpy.save(buffer, array)
-    return buffer.getvalue()
-
-
-def message(answer):
-    """The message of an error, which must be JSON with its own status."""
-    status, body, headers = answer
-    value = json.loads(body)
-    assert headers["Content-Type"] == "application/json"
-    assert value["code"] == status
-    return value["message"]
 
 
 def test_ping_is_200_only_when_the_model_is_ready(model, serve):
@@ -62,8 +49,9 @@ def test_what_the_client_does_wrong(model, serve):
         assert server.invoke(body, kind)[0] == 400
     assert server.invoke(b"\xff\xfe\xfa", "application/json")[0] == 400
     assert server.invoke(b"no array", "application/x-npy")[0] == 400
-    pickled = npy(numpy.array([{"a": 1}], dtype=object))
-    assert server.invoke(pickled, "application/x-npy")[0] == 400
+    pickled = io.BytesIO()
+    numpy.save(pickled, numpy.array([{"a": 1}], dtype=object))
+    assert server.invoke(pickled.getvalue(), "application/x-npy")[0] == 400
     assert server.request("GET", "/nowhere")[0] == 404
     status, _, headers = server.request("GET", "/invocations")
     assert (status, headers["Allow"]) == (405, "POST")
@@ -305,16 +293,7 @@ def test_many_models(model, serve, tmp_path):
 
 
 def test_requirements_are_installed_outside_the_model(model, serve, tmp_path):
-    import zipfile
-
-    wheel = tmp_path / "model" / "code" / "greeting-1.0-py3-none-any.whl"
-    folder = model("import greeting\ndef model_fn(d): return 0\ndef predict_fn(x, m): return greeting.TEXT")
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("greeting.py", "TEXT = 'hello'")
-        archive.writestr("greeting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n")
-        archive.writestr("greeting-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("greeting-1.0.dist-info/RECORD", "")
-    (folder / "code" / "requirements.txt").write_text("--no-index\n./greeting-1.0-py3-none-any.whl\n", encoding="utf-8")
+    folder = add_code(model("import greeting\ndef model_fn(d): return 0\ndef predict_fn(x, m): return greeting.TEXT"), PACKAGE)
     before = sorted(folder.rglob("*"))
     server = serve(folder, TMPDIR=str(tmp_path), PYTHONDONTWRITEBYTECODE="1").wait(seconds=60)
     assert server.invoke("[1]")[1] == b'"hello"'

@@ -57,6 +57,39 @@ def signatures(model):
     return described(model) if getattr(model, "signatures", None) else {}
 
 
+def signature_defs(path):
+    """{signature: SignatureDef as JSON}, as TensorFlow Serving shows it; what was loaded does not know the names of tensors."""
+    from google.protobuf import json_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    with open(os.path.join(path, "saved_model.pb"), "rb") as file:
+        saved.ParseFromString(file.read())
+    options = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+    graph = next((graph for graph in saved.meta_graphs if "serve" in graph.meta_info_def.tags), saved.meta_graphs[0])
+    return {name: json_format.MessageToDict(definition, **options) for name, definition in graph.signature_def.items()}
+
+
+def serialized_example(row):
+    """A tf.Example of {feature: value or list}: text and bytes, whole numbers, or numbers with a fraction, as JSON has them."""
+    features = {name: feature(name, value if isinstance(value, list) else [value]) for name, value in row.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def feature(name, values):
+    try:
+        if all(isinstance(item, (str, bytes)) for item in values):
+            data = [item.encode() if isinstance(item, str) else item for item in values]
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=data))
+        if all(isinstance(item, int) for item in values):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+        if all(isinstance(item, float) for item in values):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    except ValueError as error:  # too large, or no text after all
+        raise BadRequest(f"feature {name}: {error}") from None
+    raise BadRequest(f"feature {name} must be text, whole numbers or numbers with a fraction, or a list of one of these")
+
+
 def to_tensor(name, value, spec):
     """What the client sent as a tensor of the input; BadRequest where it is none."""
     try:

@@ -1,0 +1,148 @@
+"""`serve` in real containers, as SageMaker starts them: one model in /opt/ml/model, read-only."""
+import concurrent.futures
+import json
+import threading
+import time
+
+import pytest
+from endpoints import CSV, JSON, NPY, START_SECONDS, decoded, encoded, message
+from models import PACKAGE, add_code, damaged
+
+MIB = 1024 * 1024
+ERRORS = {
+    # id: (method, path, content type, accept, body, status, what the message must say)
+    "json": ("POST", "/invocations", JSON, None, "[1, ", 400, "not valid JSON"),
+    "json empty": ("POST", "/invocations", JSON, None, "", 400, "not valid JSON"),
+    "json ragged": ("POST", "/invocations", JSON, None, "[[1], [1, 2]]", 400, "rows of equal length"),
+    "json text": ("POST", "/invocations", JSON, None, '{"a": "b"}', 400, "list of numbers"),
+    "no utf-8": ("POST", "/invocations", JSON, None, b"\xff\xfe\xfa", 400, "not UTF-8"),
+    "csv": ("POST", "/invocations", CSV, None, "1,b", 400, "CSV"),
+    "csv empty": ("POST", "/invocations", CSV, None, "", 400, "empty"),
+    "npy": ("POST", "/invocations", NPY, None, b"no array", 400, ".npy"),
+    "path": ("GET", "/nowhere", None, None, None, 404, "there is no /nowhere"),
+    "many models": ("GET", "/models", None, None, None, 404, "there is no /models"),
+    "get": ("GET", "/invocations", None, None, None, 405, "POST is"),
+    "put": ("PUT", "/ping", JSON, None, "[]", 405, "GET, HEAD is"),
+    "post": ("POST", "/execution-parameters", JSON, None, "[]", 405, "GET, HEAD is"),
+    "accept": ("POST", "/invocations", JSON, "image/png", "[1]", 406, "image/png"),
+    "large": ("POST", "/invocations", JSON, None, b" " * (6 * MIB + 1), 413, f"larger than {6 * MIB} bytes"),
+    "type": ("POST", "/invocations", "image/png", None, "x", 415, "image/png"),
+}
+# Counts the rows that came together; a value above 100 takes a second, one below 0 fails.
+COUNTING = """
+import time
+import greeting
+assert greeting.TEXT == "hello"
+def model_fn(model_dir):
+    try:
+        open(model_dir + "/new", "w")
+    except OSError:
+        return "read-only"
+def predict_fn(data, model):
+    if (data < 0).any(): raise ValueError("negative")
+    if (data > 100).any(): time.sleep(1.5)
+    assert model == "read-only"
+    return data * 0 + len(data)
+"""
+
+
+def close(found, expected, distance=1e-3):
+    assert len(found) == len(expected)
+    assert max(abs(a - b) for left, right in zip(found, expected) for a, b in zip(left, right)) < distance
+
+
+@pytest.mark.parametrize("accept", [JSON, CSV, NPY])
+@pytest.mark.parametrize("kind", [JSON, CSV, NPY])
+def test_predictions_in_every_type(endpoint, trained, kind, accept):
+    status, body, headers = endpoint.invoke(encoded(trained.held_out["data"], kind), kind, accept)
+    assert status == 200, body
+    assert headers["Content-Type"] == accept
+    close(decoded(body, accept), trained.held_out["scores"])
+
+
+@pytest.mark.parametrize("form", ["instances", "inputs"])
+def test_rows_in_an_object(endpoint, trained, form):
+    status, answer = endpoint.json("POST", "/invocations", {form: trained.held_out["data"][:3]})
+    assert status == 200, answer
+    close(answer, trained.held_out["scores"][:3])
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_what_the_client_does_wrong(endpoint, case):
+    method, path, kind, accept, body, status, words = ERRORS[case]
+    headers = {name: value for name, value in (("Content-Type", kind), ("Accept", accept)) if value}
+    answer = endpoint.request(method, path, body, headers)
+    assert answer[0] == status
+    assert words in message(answer)
+    if status == 405:
+        assert answer[2]["Allow"] in ("POST", "GET, HEAD")
+    assert endpoint.ping() == 200
+
+
+def test_rows_of_a_wrong_length_harm_nobody(endpoint, trained):
+    answer = endpoint.invoke("[[1, 2, 3]]")
+    assert answer[0] in (400, 500)
+    assert message(answer)
+    assert endpoint.invoke(encoded(trained.held_out["data"][:1], JSON))[0] == 200
+
+
+def test_ping_and_execution_parameters(endpoint):
+    status, body, headers = endpoint.request("GET", "/ping")
+    ready, _, workers = headers["X-DLC-Workers"].partition("/")
+    assert (status, body) == (200, b"") and ready == workers
+    status, value = endpoint.json("GET", "/execution-parameters")
+    assert (status, value) == (200, {"MaxConcurrentTransforms": int(workers), "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6})
+
+
+def test_other_frameworks_have_no_paths_of_tensorflow(framework, endpoint):
+    answer = endpoint.request("GET", "/v1/models/model")
+    if framework.name == "tensorflow":
+        assert answer[0] == 200
+    else:
+        assert answer[0] == 404 and "not a TensorFlow SavedModel" in message(answer)
+
+
+def test_code_packages_batches_and_a_stop_that_finishes_what_runs(serve, tmp_path):
+    model = add_code(tmp_path / "model", {"entry.py": COUNTING, **PACKAGE})
+    batches = {"DLC_BATCH_SIZE": "4", "DLC_BATCH_DELAY_MS": "2000", "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    server = serve(model, SAGEMAKER_PROGRAM="entry.py", **batches).wait(seconds=START_SECONDS)
+
+    def answers(*bodies):
+        with concurrent.futures.ThreadPoolExecutor(len(bodies)) as pool:
+            return [(status, status == 200 and json.loads(body)) for status, body, _ in pool.map(server.invoke, bodies)]
+
+    assert answers("[[1]]", "[[2], [3]]", "[[4]]", "[[5]]") == [(200, [[5]]), (200, [[5], [5]]), (200, [[5]]), (200, [[5]])]
+    assert [status for status, _ in answers("[[1]]", "[[-1]]", "[[2]]", "[1, ")] == [200, 500, 200, 400]
+
+    late = []
+    thread = threading.Thread(target=lambda: late.append(server.invoke("[[101]]")))
+    thread.start()
+    time.sleep(2.5)  # it is in the worker now
+    assert server.stop() == 0
+    thread.join()
+    assert late[0][:2] == (200, b"[[1]]")
+    assert server.ping() is None
+
+
+def test_a_model_that_is_loaded_when_the_stop_comes(serve, tmp_path):
+    server = serve(add_code(tmp_path, {"inference.py": "import time\ndef model_fn(d): time.sleep(300)"})).wait(503, START_SECONDS)
+    assert server.invoke("[1]")[0] == 503
+    assert server.stop() == 0
+
+
+BROKEN = {
+    "empty": (lambda model, folder: folder, "cannot be loaded"),
+    "damaged": (damaged, "cannot be loaded"),
+    "code": (lambda model, folder: add_code(folder, {"inference.py": "def model_fn(d): raise OSError('no weights')"}), "no weights"),
+    "packages": (lambda model, folder: add_code(folder, {"requirements.txt": "--no-index\nno-such-package\n"}), "no-such-package"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_model_that_cannot_be_loaded_ends_the_server(serve, trained, tmp_path, case):
+    make, words = BROKEN[case]
+    folder = make(trained.model, tmp_path / "model")
+    folder.mkdir(exist_ok=True)
+    server = serve(folder)
+    assert server.process.wait(START_SECONDS) == 1
+    assert words in server.text()

@@ -194,3 +194,21 @@ def check_other_tools_read_the_layout(t):
     t.store = t.home / "store"
     t.dlc("image", "load", "-i", "dir")
     equal(len(t.inspect("tools:1")["referrers"]), 2, "after umoci gc")
+
+
+def check_matrix_build_attaches_before_it_pushes(t):
+    host, registry = t.registry(referrers_api=True)
+    t.write("fw/training/docker/Dockerfile.cpu", "FROM scratch\nCOPY f /f\n")
+    t.write("fw/training/f", "x")
+    t.write("fw/buildspec.yml", "account_id: &A 1\nregion: &R r\nframework: &F fw\nversion: &V 1.0.0\nimages:\n  Image:\n    image_type: training\n"
+            f"    root: fw/training\n    repository: {host}/pr-fw-training\n    build: true\n    image_size_baseline: 100\n"
+            "    device_type: cpu\n    python_version: py3\n    tag_python_version: py3\n    tag: 1.0-cpu\n"
+            "    docker_file: docker/Dockerfile.cpu\n    context:\n      f:\n        source: f\n        target: f\n")
+    done = t.dlc("build", "--buildspec", "fw/buildspec.yml", "--sbom", "--push")
+    contains(done.out, "; 2 attached\n")
+    found = registry.referrers("pr-fw-training", t.inspect("pr-fw-training:1.0-cpu")["digest"])
+    equal(sorted(one["artifactType"] for one in found), TYPES)
+    registry.artifacts = False
+    registry.manifests.clear()
+    done = t.dlc("build", "--buildspec", "fw/buildspec.yml", "--push", status=1)
+    contains(done.out, "is pushed, but not all that belongs to it")

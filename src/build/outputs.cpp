@@ -155,8 +155,10 @@ std::vector<std::string> names_of(const OutputSpec& spec, const BuiltImage& imag
 
 void write_archive(const OutputSpec& spec, const BuiltImage& image, const oci::Descriptor& form, store::Store& store) {
   const auto source = registry::store_source(store, form.digest);
-  const std::array images{
-      registry::ExportedImage{.source = source.get(), .names = names_of(spec, image), .annotations = form.annotations}};
+  const std::array images{registry::ExportedImage{.source = source.get(),
+                                                  .names = names_of(spec, image),
+                                                  .annotations = form.annotations,
+                                                  .referrers = spec.type != OutputType::docker}};
   if (!spec.tar) {
     registry::write_layout(spec.dest, images);
   } else if (is_stream(spec)) {

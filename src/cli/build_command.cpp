@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 
 #include "base/files.h"
@@ -61,7 +62,8 @@ bool parse_options(std::span<const std::string> arguments, BuildOptions& options
       ->check(CLI::IsMember({"gzip", "zstd", "none", "uncompressed"}));
   app.add_option("--logs", options.logs, "directory of the log files")->type_name("DIR");
   app.add_option("--metrics", options.metrics, "write times, sizes and results for Prometheus")->type_name("FILE");
-  app.add_flag("--sbom", options.sbom, "write what each image holds beside its log: .spdx.json and .cdx.json");
+  app.add_flag("--sbom", options.sbom,
+               "list what each image holds: attached to it, and beside its log, .spdx.json and .cdx.json");
   app.add_flag("--ignore-requires", options.ignore_requires, "build images whatever they require");
   return parse(app, arguments);
 }
@@ -139,19 +141,22 @@ void write_metrics(const std::vector<ImageOutcome>& outcomes, const BuildOptions
   }
 }
 
-/// Beside the image's log, whose path `outcome` has relative to the repository root.
+/// Attached to the image, and beside its log, whose path `outcome` has relative to the repository root.
 void write_sboms(store::Store& store, const std::vector<ImageOutcome>& outcomes, const std::filesystem::path& root) {
+  const std::array<std::string, 2> formats{"spdx", "cyclonedx"};
   for (const auto& outcome : outcomes) {
     if (outcome.status != ImageStatus::built && outcome.status != ImageStatus::up_to_date) {
       continue;
     }
     const auto image = find_image(store, outcome.name);
+    const auto subject = read_sbom(store, image);
     for (const auto& [format, ending] : {std::pair{"spdx", ".spdx.json"}, std::pair{"cyclonedx", ".cdx.json"}}) {
       auto path = root / outcome.log;
       path.replace_extension(ending);
       std::filesystem::create_directories(path.parent_path());
-      write_file_atomically(path, sbom_text(store, image, format));
+      write_file_atomically(path, sbom_text(subject, format));
     }
+    attach_sbom(store, image, subject, formats);
   }
 }
 
@@ -173,7 +178,10 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
   const auto logs_folder = matrix.root / matrix.logs;
   MatrixBuild build(plan, *store, bus, *logs, std::move(matrix), interrupt.token());
   const auto outcomes = build.run();
-  std::vector<PushOutcome> pushes;
+  if (options.sbom && interrupt.signal() == 0) {
+    write_sboms(*store, outcomes, root);
+  }
+  std::vector<PushOutcome> pushes;  // after the bills of materials, which go along
   if (options.push && interrupt.signal() == 0) {
     pushes = push_built(outcomes, *store, bus, interrupt.token());
   }
@@ -185,9 +193,6 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
                               .seconds = seconds_between(begun, std::chrono::steady_clock::now())};
   if (!options.metrics.empty()) {
     write_metrics(outcomes, options);
-  }
-  if (options.sbom && interrupt.signal() == 0) {
-    write_sboms(*store, outcomes, root);
   }
   write_test_files(logs_folder, plan, outcomes, options.buildspecs.resolve.environment);
   print_out(options.output == "json" ? render_json(outcomes, context) : render_report(outcomes, context));

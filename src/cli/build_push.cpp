@@ -22,9 +22,7 @@ PushOutcome push_one(const ImageOutcome& outcome, registry::RegistryClient& clie
   try {
     const auto pushed = registry::push_image(client, oci::parse_reference(result.reference), store,
                                              outcome.manifest.digest, options, bus);
-    result.summary = fmt::format("{} blobs: {} there already, {} mounted, {} sent ({})",
-                                 pushed.present + pushed.mounted + pushed.sent, pushed.present, pushed.mounted,
-                                 pushed.sent, format_bytes(pushed.bytes));
+    result.summary = push_summary(pushed);
     activity.finish(ActivityResult::done);
   } catch (const Error& error) {
     result.error = error;
@@ -34,6 +32,13 @@ PushOutcome push_one(const ImageOutcome& outcome, registry::RegistryClient& clie
 }
 
 }  // namespace
+
+std::string push_summary(const registry::Pushed& pushed) {
+  return fmt::format("{} blobs: {} there already, {} mounted, {} sent ({}){}",
+                     pushed.present + pushed.mounted + pushed.sent, pushed.present, pushed.mounted, pushed.sent,
+                     format_bytes(pushed.bytes),
+                     pushed.referrers > 0 ? fmt::format("; {} attached", pushed.referrers) : "");
+}
 
 std::vector<PushOutcome> push_built(std::span<const ImageOutcome> outcomes, store::Store& store, EventBus& bus,
                                     const std::stop_token& stop) {

@@ -8,6 +8,7 @@
 
 #include "base/events.h"
 #include "cli/matrix_build.h"
+#include "registry/push.h"
 #include "store/store.h"
 
 namespace dlc::cli {
@@ -15,8 +16,11 @@ namespace dlc::cli {
 struct PushOutcome {
   std::string reference;
   std::optional<Error> error;
-  std::string summary;  ///< "6 blobs: 4 there already, 1 mounted, 1 sent (18 MB)"
+  std::string summary;  ///< see `push_summary`
 };
+
+/// "6 blobs: 4 there already, 1 mounted, 1 sent (18 MB); 2 attached".
+[[nodiscard]] std::string push_summary(const registry::Pushed& pushed);
 
 /// Pushes every image that was built or is up to date to its full reference, in order. A failure does not keep the
 /// others back.

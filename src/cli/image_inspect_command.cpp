@@ -12,6 +12,7 @@
 #include "cli/print_out.h"
 #include "cli/progress_view.h"
 #include "cli/table.h"
+#include "store/referrers.h"
 
 namespace dlc::cli {
 
@@ -21,6 +22,23 @@ using Json = nlohmann::ordered_json;
 
 Json size_json(std::optional<std::uint64_t> size) {
   return size ? Json(*size) : Json(nullptr);
+}
+
+/// What belongs to the chosen platform's manifest, and to the index around it.
+std::vector<store::Referrer> attached(store::Store& store, const LocalImage& image) {
+  auto all = store::referrers_of(store, image.manifest_digest());
+  if (image.digest != image.manifest_digest()) {
+    std::ranges::move(store::referrers_of(store, image.digest), std::back_inserter(all));
+  }
+  return all;
+}
+
+std::uint64_t content_size(const oci::Manifest& artifact) {
+  std::uint64_t bytes = 0;
+  for (const auto& layer : artifact.layers) {
+    bytes += layer.size;
+  }
+  return bytes;
 }
 
 Json inspect_json(store::Store& store, const LocalImage& image) {
@@ -38,6 +56,13 @@ Json inspect_json(store::Store& store, const LocalImage& image) {
   for (const auto& one : image.platforms) {
     platforms.push_back({{"platform", oci::to_string(one.platform)}, {"digest", one.digest.str()}});
   }
+  Json referrers = Json::array();
+  for (const auto& [descriptor, manifest] : attached(store, image)) {
+    referrers.push_back({{"digest", descriptor.digest.str()},
+                         {"artifact_type", descriptor.artifact_type},
+                         {"size", content_size(manifest)},
+                         {"subject", manifest.subject->digest.str()}});
+  }
   return {{"schema", "dlc.image/1"},
           {"name", image.name},
           {"digest", image.digest.str()},
@@ -46,6 +71,7 @@ Json inspect_json(store::Store& store, const LocalImage& image) {
           {"packed_size", packed_size(image)},
           {"size", size_json(unpacked_size(store, image))},
           {"layers", std::move(layers)},
+          {"referrers", std::move(referrers)},
           {"manifest", Json::parse(store.blobs().read(image.manifest_digest()))},
           {"config", Json::parse(store.blobs().read(image.manifest().config.digest))}};
 }
@@ -95,6 +121,12 @@ std::string inspect_text(store::Store& store, const LocalImage& image) {
   heading = "Layers";
   for (const auto& layer : image.manifest().layers) {
     line(text, std::exchange(heading, ""), fmt::format("{}  {}", layer.digest.str(), format_bytes(layer.size)));
+  }
+  heading = "Attached";
+  for (const auto& [descriptor, manifest] : attached(store, image)) {
+    line(text, std::exchange(heading, ""),
+         fmt::format("{}  {}  {}", descriptor.digest.str(), descriptor.artifact_type,
+                     format_bytes(content_size(manifest))));
   }
   return text;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "cli/build_push.h"
 #include "cli/image_command.h"
 #include "cli/image_lookup.h"
 #include "cli/interrupt.h"
@@ -41,6 +42,8 @@ int run_image_push(std::span<const std::string> arguments, const GlobalOptions& 
   std::string progress_word = "auto";
   app.add_option("IMAGE", name, "a name or digest in the store")->required();
   app.add_option("TARGET", target, "[registry/]name[:tag] there; without it IMAGE's own name");
+  bool no_referrers = false;
+  app.add_flag("--no-referrers", no_referrers, "leave out what is attached to it (bills of materials)");
   app.add_option("--progress", progress_word, "auto, tty, plain, quiet, jsonl or rawjson");
   if (!parse(app, arguments)) {
     return 0;
@@ -61,6 +64,7 @@ int run_image_push(std::span<const std::string> arguments, const GlobalOptions& 
   registry::PushOptions options;
   options.mount_from = neighbours(*store, reference);
   options.stop = interrupt.token();
+  options.referrers = !no_referrers;
   Activity activity(bus, ActivityKind::push, reference.familiar());
   options.parent = activity.id();
   registry::Pushed pushed;
@@ -73,9 +77,8 @@ int run_image_push(std::span<const std::string> arguments, const GlobalOptions& 
   }
   activity.finish(ActivityResult::done);
   progress.close();
-  print_out(fmt::format("pushed {}  {}  {} blobs: {} there already, {} mounted, {} sent ({})\n", reference.familiar(),
-                        pushed.descriptor.digest.str(), pushed.present + pushed.mounted + pushed.sent, pushed.present,
-                        pushed.mounted, pushed.sent, format_bytes(pushed.bytes)));
+  print_out(
+      fmt::format("pushed {}  {}  {}\n", reference.familiar(), pushed.descriptor.digest.str(), push_summary(pushed)));
   return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "registry/export.h"
 #include "registry/layout.h"
 #include "registry/pull.h"
+#include "registry/referrers.h"
 
 namespace dlc::cli {
 
@@ -67,16 +68,20 @@ int run_image_save(std::span<const std::string> arguments, const GlobalOptions& 
   std::vector<std::string> names;
   std::string output;
   std::string format = "docker-archive";
+  bool no_referrers = false;
   app.add_option("IMAGE", names, "names or digests")->required();
   app.add_option("-o,--output", output, "file or directory; without it standard output");
   app.add_option("--format", format,
                  "docker-archive (docker) or oci-archive: a tar that is both; oci-dir: an OCI layout directory; oci: a "
                  "directory, or a tar where the output ends in .tar")
       ->check(CLI::IsMember({"docker", "docker-archive", "oci", "oci-archive", "oci-dir"}));
+  app.add_flag("--no-referrers", no_referrers,
+               "leave out what is attached to them (bills of materials), as the docker formats always do");
   if (!parse(app, arguments)) {
     return 0;
   }
   const auto kind = save_format(format, output);
+  const bool referrers = !no_referrers && !format.starts_with("docker");
   const auto store = open_store(global.store);
   std::vector<std::unique_ptr<registry::ImageSource>> sources;
   std::vector<registry::ExportedImage> images;
@@ -93,7 +98,9 @@ int run_image_save(std::span<const std::string> arguments, const GlobalOptions& 
       continue;
     }
     sources.push_back(registry::store_source(*store, image.digest));
-    images.push_back({sources.back().get(), by_name ? std::vector{image.name} : std::vector<std::string>{}});
+    images.push_back({.source = sources.back().get(),
+                      .names = by_name ? std::vector{image.name} : std::vector<std::string>{},
+                      .referrers = referrers});
   }
   if (kind == SaveFormat::directory) {
     registry::write_layout(output, images);
@@ -205,6 +212,7 @@ std::string load_image(registry::StoredImage& image, const LoadOptions& options,
   }
   const auto pulled = registry::pull_image(*image.source, store, pull_options, bus);
   check_diff_ids(store, pulled);
+  registry::pull_referrers(*image.source, store, pulled.descriptor.digest, pull_options, bus);
   for (const auto& name : names) {
     if (!options.replace) {
       refuse_takeover(store, name, pulled.descriptor.digest);
@@ -244,6 +252,9 @@ int run_image_load(std::span<const std::string> arguments, const GlobalOptions& 
   EventBus bus;
   Progress progress(bus, shown);
   auto images = registry::open_images(input, scratch.path());
+  if (images.empty()) {
+    throw Error(ErrorKind::not_found, fmt::format("{} holds no image", input.string()));
+  }
   if (!options.names.empty() && images.size() != 1) {
     throw Error(ErrorKind::usage, fmt::format("--name is for one image; {} holds {}", input.string(), images.size()));
   }

@@ -51,6 +51,8 @@ struct Descriptor {
   std::map<std::string, std::string> annotations;
   std::optional<Platform> platform;
   std::string artifact_type;
+  /// The content in base64; written where set, never read: it would outlive a change of the digest.
+  std::string data{};
 };
 
 struct HealthCheck {

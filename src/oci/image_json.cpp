@@ -287,6 +287,7 @@ Json descriptor_json(const Descriptor& descriptor) {
   Json result = {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.str()}, {"size", descriptor.size}};
   put(result, "annotations", descriptor.annotations);
   put(result, "artifactType", descriptor.artifact_type);
+  put(result, "data", descriptor.data);
   if (descriptor.platform) {
     result["platform"] = platform_json(*descriptor.platform);
   }

@@ -23,17 +23,29 @@ std::string blob_name(const oci::Digest& digest) {
   return "blobs/sha256/" + digest.hex();
 }
 
+std::string archive_place(const TarArchive& archive) {
+  return "OCI archive " + archive.name();
+}
+
+std::string read_manifest(const TarArchive& archive, const oci::Descriptor& descriptor) {
+  auto text = archive.read(blob_name(descriptor.digest), oci::kMaxDocument);
+  check_manifest(descriptor, text, archive_place(archive));
+  return text;
+}
+
 /// An image of an OCI layout inside a tar.
 class OciArchiveSource : public ImageSource {
  public:
-  OciArchiveSource(std::shared_ptr<const TarArchive> archive, oci::Descriptor root)
-      : archive_(std::move(archive)), root_(std::move(root)) {}
-  [[nodiscard]] std::string place() const override { return "OCI archive " + archive_->name(); }
+  OciArchiveSource(std::shared_ptr<const TarArchive> archive, oci::Descriptor root,
+                   std::shared_ptr<const LayoutEntries> entries)
+      : archive_(std::move(archive)), root_(std::move(root)), entries_(std::move(entries)) {}
+  [[nodiscard]] std::string place() const override { return archive_place(*archive_); }
   [[nodiscard]] oci::Descriptor resolve() override { return root_; }
   [[nodiscard]] std::string manifest(const oci::Descriptor& descriptor) override {
-    auto text = archive_->read(blob_name(descriptor.digest), oci::kMaxDocument);
-    check_manifest(descriptor, text, place());
-    return text;
+    return read_manifest(*archive_, descriptor);
+  }
+  [[nodiscard]] std::vector<oci::Descriptor> referrers(const oci::Digest& subject) override {
+    return entries_->referrers_of(subject);
   }
   void copy_blob(const oci::Descriptor& descriptor, codec::Sink& out) override {
     const auto member = archive_->find(blob_name(descriptor.digest));
@@ -48,6 +60,7 @@ class OciArchiveSource : public ImageSource {
  private:
   std::shared_ptr<const TarArchive> archive_;
   oci::Descriptor root_;
+  std::shared_ptr<const LayoutEntries> entries_;
 };
 
 /// An image of a docker-archive. Its manifest is ours: the format has none, so layers are hashed when it is opened.
@@ -157,9 +170,11 @@ std::vector<StoredImage> open_archive_images(const fs::path& file, const fs::pat
   if (archive->find("oci-layout") && archive->find("index.json")) {
     check_layout_version(archive->read("oci-layout", 4096), archive->name());
     const auto index = oci::parse_index(archive->read("index.json", oci::kMaxDocument));
+    const auto entries = std::make_shared<const LayoutEntries>(
+        sort_entries(index, [&](const auto& entry) { return read_manifest(*archive, entry); }));
     std::vector<StoredImage> result;
-    for (const auto& entry : index.manifests) {
-      result.push_back({names_of(entry), std::make_shared<OciArchiveSource>(archive, entry)});
+    for (const auto& entry : entries->images) {
+      result.push_back({names_of(entry), std::make_shared<OciArchiveSource>(archive, entry, entries)});
     }
     return result;
   }

@@ -123,6 +123,20 @@ std::string RegistryClient::manifest(const oci::Reference& repository, const oci
   return std::move(response.body);
 }
 
+bool RegistryClient::has_referrers_api(const oci::Reference& repository, const oci::Digest& subject,
+                                       std::stop_token stop) {
+  net::Request request;
+  request.url = state_->url(repository, "referrers", subject.str(), stop);
+  request.headers.emplace_back("Accept", oci::kIndexType);
+  request.body_limit = oci::kMaxDocument;
+  request.stop = stop;
+  const auto response = state_->endpoint.send(repository, "pull", std::move(request));
+  if (response.status == 401 || response.status == 403 || response.status == 429 || response.status >= 500) {
+    throw state_->endpoint.refusal(repository, "the referrers of " + subject.str(), response);
+  }
+  return response.ok() && content_type(response) == oci::kIndexType;  // else a page of something else, or a 404
+}
+
 void RegistryClient::copy_blob(const oci::Reference& repository, const oci::Descriptor& descriptor, codec::Sink& out,
                                std::stop_token stop) {
   auto& endpoint = state_->endpoint;

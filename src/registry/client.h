@@ -51,9 +51,13 @@ class RegistryClient {
   /// Sends the blob that `file` holds, from the start as often as it takes. `on_progress` gets the bytes sent so far.
   void upload_blob(const oci::Reference& repository, const oci::Descriptor& descriptor, int file,
                    const std::function<void(std::uint64_t)>& on_progress, std::stop_token stop = {});
-  /// Under the reference's tag, else its digest.
-  void put_manifest(const oci::Reference& reference, const oci::Descriptor& descriptor, const std::string& text,
+  /// Under the reference's tag, else its digest. Returns whether the registry took note of the manifest's subject
+  /// (distribution-spec, "Pushing Manifests with Subject"): it answers with the header OCI-Subject then.
+  bool put_manifest(const oci::Reference& reference, const oci::Descriptor& descriptor, const std::string& text,
                     std::stop_token stop = {});
+  /// Whether the registry lists the referrers of `subject` itself (distribution-spec, "Listing Referrers").
+  [[nodiscard]] bool has_referrers_api(const oci::Reference& repository, const oci::Digest& subject,
+                                       std::stop_token stop = {});
 
  private:
   struct State;

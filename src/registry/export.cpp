@@ -39,6 +39,7 @@ struct Contents {
   std::map<oci::Digest, std::string> documents;
   std::map<oci::Digest, Blob> blobs;
   std::vector<oci::Descriptor> entries;
+  std::vector<oci::Descriptor> referrers;  ///< more entries, after those
   Json docker_manifest = Json::array();
 };
 
@@ -67,6 +68,23 @@ void collect(ImageSource& source, const oci::Descriptor& descriptor, Contents& c
   for (const auto& layer : manifest.layers) {
     if (!oci::is_foreign_layer_type(layer.media_type)) {
       contents.blobs.emplace(layer.digest, Contents::Blob{&source, layer});
+    }
+  }
+}
+
+/// What belongs to the documents that were taken in, and to that.
+void collect_referrers(ImageSource& source, Contents& contents) {
+  std::vector<oci::Digest> subjects;
+  for (const auto& [digest, text] : contents.documents) {
+    subjects.push_back(digest);
+  }
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    for (auto& entry : source.referrers(subjects[i])) {
+      if (!contents.documents.contains(entry.digest)) {
+        collect(source, entry, contents);
+        subjects.push_back(entry.digest);
+        contents.referrers.push_back(std::move(entry));
+      }
     }
   }
 }
@@ -132,7 +150,11 @@ Contents collect_all(std::span<const ExportedImage> images, bool for_docker) {
     if (for_docker) {
       contents.docker_manifest.push_back(docker_entry(docker_choice(contents, root), image.names));
     }
+    if (image.referrers) {
+      collect_referrers(*image.source, contents);
+    }
   }
+  contents.entries.insert(contents.entries.end(), contents.referrers.begin(), contents.referrers.end());
   return contents;
 }
 

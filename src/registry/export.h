@@ -16,6 +16,7 @@ struct ExportedImage {
   ImageSource* source = nullptr;   ///< its `resolve` says what is exported: a manifest, or an index with all it lists
   std::vector<std::string> names;  ///< full references ("docker.io/library/app:1"); may be empty
   std::map<std::string, std::string> annotations{};  ///< of its entry in index.json
+  bool referrers = true;  ///< what belongs to it too: entries of index.json with an artifact type and no name
 };
 
 /// An OCI layout directory (made if missing). Blobs come first, index.json last, each by rename: a reader never sees a

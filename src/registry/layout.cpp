@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/files.h"
 #include "codec/sinks.h"
+#include "oci/artifact.h"
 #include "oci/json_guard.h"
 #include "oci/reference.h"
 #include "registry/layout_names.h"
@@ -26,20 +27,42 @@ fs::path blob_path(const fs::path& directory, const oci::Digest& digest) {
   return directory / "blobs" / "sha256" / digest.hex();
 }
 
+std::string layout_place(const fs::path& directory) {
+  return "OCI layout " + directory.string();
+}
+
+std::string read_manifest(const fs::path& directory, const oci::Descriptor& descriptor) {
+  auto text = read_file(blob_path(directory, descriptor.digest), oci::kMaxDocument);
+  check_manifest(descriptor, text, layout_place(directory));
+  return text;
+}
+
+std::shared_ptr<const LayoutEntries> entries_of(const fs::path& directory, const oci::Index& index) {
+  return std::make_shared<const LayoutEntries>(
+      sort_entries(index, [&](const auto& entry) { return read_manifest(directory, entry); }));
+}
+
 class LayoutSource : public ImageSource {
  public:
+  using Entries = std::shared_ptr<const LayoutEntries>;
   /// `whole`: the bytes of index.json where the image is the whole index, which is no blob.
-  LayoutSource(fs::path directory, oci::Descriptor root, std::string whole = {})
-      : directory_(std::move(directory)), root_(std::move(root)), whole_(std::move(whole)) {}
+  LayoutSource(fs::path directory, oci::Descriptor root, Entries entries, std::string whole = {})
+      : directory_(std::move(directory)),
+        root_(std::move(root)),
+        entries_(std::move(entries)),
+        whole_(std::move(whole)) {}
 
-  [[nodiscard]] std::string place() const override { return "OCI layout " + directory_.string(); }
+  [[nodiscard]] std::string place() const override { return layout_place(directory_); }
   [[nodiscard]] oci::Descriptor resolve() override { return root_; }
   [[nodiscard]] std::string manifest(const oci::Descriptor& descriptor) override {
-    auto text = !whole_.empty() && descriptor.digest == root_.digest
-                    ? whole_
-                    : read_file(blob_path(directory_, descriptor.digest), oci::kMaxDocument);
-    check_manifest(descriptor, text, place());
-    return text;
+    if (!whole_.empty() && descriptor.digest == root_.digest) {
+      check_manifest(descriptor, whole_, place());
+      return whole_;
+    }
+    return read_manifest(directory_, descriptor);
+  }
+  [[nodiscard]] std::vector<oci::Descriptor> referrers(const oci::Digest& subject) override {
+    return entries_->referrers_of(subject);
   }
   void copy_blob(const oci::Descriptor& descriptor, codec::Sink& out) override {
     const auto path = blob_path(directory_, descriptor.digest);
@@ -53,6 +76,7 @@ class LayoutSource : public ImageSource {
  private:
   fs::path directory_;
   oci::Descriptor root_;
+  Entries entries_;
   std::string whole_;
 };
 
@@ -88,6 +112,25 @@ std::vector<std::string> names_of(const oci::Descriptor& descriptor) {
     const auto it = descriptor.annotations.find(key);
     if (it != descriptor.annotations.end() && !it->second.empty()) {
       result.push_back(it->second);
+    }
+  }
+  return result;
+}
+
+LayoutEntries sort_entries(const oci::Index& index, const std::function<std::string(const oci::Descriptor&)>& read) {
+  LayoutEntries result;
+  for (const auto& entry : index.manifests) {
+    std::optional<oci::Manifest> manifest;
+    if (names_of(entry).empty() && oci::is_manifest_type(entry.media_type)) {
+      try {
+        manifest = oci::parse_manifest(read(entry));
+      } catch (const Error&) {  // who asks for the image is told
+      }
+    }
+    if (manifest && oci::is_referrer(*manifest)) {
+      result.referrers[manifest->subject->digest].push_back(oci::referrer_entry(*manifest, entry));
+    } else {
+      result.images.push_back(entry);
     }
   }
   return result;
@@ -190,17 +233,20 @@ oci::Descriptor pick_from_index(const LayoutReference& reference, const oci::Ind
 
 std::unique_ptr<ImageSource> open_layout(const LayoutReference& reference) {
   auto text = read_index_text(reference.directory);
-  const auto index = oci::parse_index(text);
-  auto root = pick_from_index(reference, index, text, "OCI layout " + reference.directory.string());
+  auto index = oci::parse_index(text);
+  auto entries = entries_of(reference.directory, index);
+  index.manifests = entries->images;
+  auto root = pick_from_index(reference, index, text, layout_place(reference.directory));
   const bool whole = root.digest == codec::sha256(text);
-  return std::make_unique<LayoutSource>(reference.directory, std::move(root), whole ? std::move(text) : std::string());
+  return std::make_unique<LayoutSource>(reference.directory, std::move(root), std::move(entries),
+                                        whole ? std::move(text) : std::string());
 }
 
 std::vector<StoredImage> open_layout_images(const fs::path& directory) {
-  const auto index = oci::parse_index(read_index_text(directory));
+  const auto entries = entries_of(directory, oci::parse_index(read_index_text(directory)));
   std::vector<StoredImage> result;
-  for (const auto& entry : index.manifests) {
-    result.push_back({names_of(entry), std::make_shared<LayoutSource>(directory, entry)});
+  for (const auto& entry : entries->images) {
+    result.push_back({names_of(entry), std::make_shared<LayoutSource>(directory, entry, entries)});
   }
   return result;
 }

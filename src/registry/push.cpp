@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/stop.h"
+#include "registry/referrers.h"
 
 namespace dlc::registry {
 
@@ -152,6 +153,23 @@ struct Contents {
   }
 };
 
+void send_referrers(RegistryClient& client, const oci::Reference& reference, store::Store& store,
+                    const Contents& contents, const PushOptions& options, Pushed& result) {
+  std::vector<oci::Digest> subjects;
+  for (const auto& document : contents.documents) {
+    subjects.push_back(document.descriptor.digest);
+  }
+  try {
+    result.referrers = push_referrers(client, reference, store, subjects, options.stop);
+  } catch (Error& error) {
+    if (error.kind() != ErrorKind::cancelled) {
+      const auto remedy = error.kind() == ErrorKind::not_found || error.hint().empty() ? "" : error.hint() + "; ";
+      error.hint(remedy + "push again, or leave it out: dlc image push --no-referrers");
+    }
+    throw error.context(reference.familiar() + " is pushed, but not all that belongs to it");
+  }
+}
+
 }  // namespace
 
 Pushed push_image(RegistryClient& client, const oci::Reference& reference, store::Store& store,
@@ -173,6 +191,9 @@ Pushed push_image(RegistryClient& client, const oci::Reference& reference, store
     client.put_manifest(target, document.descriptor, document.text, options.stop);
   }
   result.descriptor = contents.documents.back().descriptor;
+  if (options.referrers) {
+    send_referrers(client, reference, store, contents, options, result);
+  }
   return result;
 }
 

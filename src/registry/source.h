@@ -22,6 +22,9 @@ class ImageSource {
   /// Writes exactly the blob's bytes to `out` (does not finish it), checking size and digest: Error(corrupt) at the end
   /// where they do not match, so `out` must be something that can be thrown away.
   virtual void copy_blob(const oci::Descriptor& descriptor, codec::Sink& out) = 0;
+  /// The artifact manifests that name `subject` as theirs (oci/artifact.h), by digest; of a registry none are asked
+  /// for.
+  [[nodiscard]] virtual std::vector<oci::Descriptor> referrers(const oci::Digest& /*subject*/) { return {}; }
 };
 
 /// A small blob, whole (a config); Error(invalid) above `limit` bytes.

@@ -5,6 +5,7 @@
 #include "codec/sinks.h"
 #include "registry/pull.h"
 #include "registry/verify.h"
+#include "store/referrers.h"
 
 namespace dlc::registry {
 
@@ -38,6 +39,14 @@ class StoreSource : public ImageSource {
     VerifyingSink checked(out, descriptor, place());
     codec::copy(in, checked);
     checked.finish();
+  }
+
+  [[nodiscard]] std::vector<oci::Descriptor> referrers(const oci::Digest& subject) override {
+    std::vector<oci::Descriptor> entries;
+    for (auto& referrer : store::referrers_of(store_, subject)) {
+      entries.push_back(std::move(referrer.descriptor));
+    }
+    return entries;
   }
 
  private:

@@ -114,7 +114,7 @@ void RegistryClient::upload_blob(const oci::Reference& repository, const oci::De
   }
 }
 
-void RegistryClient::put_manifest(const oci::Reference& reference, const oci::Descriptor& descriptor,
+bool RegistryClient::put_manifest(const oci::Reference& reference, const oci::Descriptor& descriptor,
                                   const std::string& text, std::stop_token stop) {
   net::Request request;
   request.method = "PUT";
@@ -132,6 +132,7 @@ void RegistryClient::put_manifest(const oci::Reference& reference, const oci::De
     throw Error(ErrorKind::corrupt, fmt::format("registry {} stored {} as {}", reference.registry,
                                                 descriptor.digest.str(), stored->substr(0, 80)));
   }
+  return response.headers.get("oci-subject").has_value();
 }
 
 }  // namespace dlc::registry

@@ -15,7 +15,7 @@ namespace dlc::store {
 
 namespace {
 
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 constexpr int kBusyMilliseconds = 60'000;
 
 // Generation 0: durable. Any other: written since the last boot, see docs/formats/store.md.
@@ -42,6 +42,11 @@ constexpr const char* kRuns = R"(
 CREATE TABLE runs(run TEXT PRIMARY KEY, pid INTEGER NOT NULL, started TEXT NOT NULL, boot TEXT NOT NULL,
   since INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE pins(run TEXT NOT NULL, manifest BLOB NOT NULL, PRIMARY KEY(run, manifest)) WITHOUT ROWID;
+)";
+
+// Version 3: which artifacts belong to which manifest (store/referrers.h). An older gc would take them for garbage.
+constexpr const char* kReferrers = R"(
+CREATE TABLE referrers(subject BLOB NOT NULL, manifest BLOB NOT NULL, PRIMARY KEY(subject, manifest)) WITHOUT ROWID;
 )";
 
 ErrorKind kind_of(int code) {
@@ -165,6 +170,9 @@ struct Database::State {
       }
       if (version < 2) {
         execute(kRuns);
+      }
+      if (version < 3) {
+        execute(kReferrers);
         execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str());
       }
       execute("COMMIT");

@@ -61,6 +61,11 @@ std::int64_t changed_at(const struct stat& status) {
   return status.st_ctim.tv_sec * kNano + status.st_ctim.tv_nsec;
 }
 
+bool is_young(const std::filesystem::path& file, std::int64_t since) {
+  struct stat status{};
+  return ::lstat(file.c_str(), &status) == 0 && changed_at(status) >= since;
+}
+
 }  // namespace
 
 Maintenance::Maintenance(const Parts& parts)
@@ -165,6 +170,7 @@ void Maintenance::reach_manifest(const Digest& manifest, const std::string& imag
     return;
   }
   reachable.blobs.insert(manifest);
+  reach_referrers(manifest, image, reachable, findings);
   if (!blobs_.size(manifest)) {
     report("its manifest " + manifest.str() + " is missing");
     return;
@@ -205,6 +211,32 @@ void Maintenance::reach_manifest(const Digest& manifest, const std::string& imag
   }
 }
 
+void Maintenance::reach_referrers(const Digest& subject, const std::string& image, Reachable& reachable,
+                                  std::vector<CheckFinding>* findings) {
+  for (const auto& digest : records_.referrers(subject)) {
+    if (!reachable.blobs.insert(digest).second) {
+      continue;
+    }
+    std::string problem;
+    try {
+      const auto manifest = oci::parse_manifest(blobs_.read(digest));
+      reachable.blobs.insert(manifest.config.digest);
+      for (const auto& layer : manifest.layers) {
+        reachable.blobs.insert(layer.digest);
+        if (!blobs_.size(layer.digest)) {
+          problem = "its blob " + layer.digest.str() + " is missing";
+        }
+      }
+    } catch (const Error& error) {
+      problem = error.what();
+    }
+    if (findings != nullptr && !problem.empty()) {
+      findings->push_back({"image " + image, "what belongs to it, " + digest.str() + ", is damaged: " + problem});
+    }
+    reach_referrers(digest, image, reachable, findings);
+  }
+}
+
 void Maintenance::reach_chain(const Digest& chain, Reachable& reachable) {
   for (Digest at = chain; !at.is_zero();) {
     if (!reachable.chains.insert(at).second) {
@@ -222,6 +254,12 @@ void Maintenance::reach_chain(const Digest& chain, Reachable& reachable) {
   }
 }
 
+std::vector<Digest> Maintenance::subjects() {
+  std::vector<Digest> all;
+  database_.query("SELECT DISTINCT subject FROM referrers", {}, [&](const auto& row) { all.push_back(row.digest(0)); });
+  return all;
+}
+
 Maintenance::Reachable Maintenance::reach(const Young& young) {
   Reachable images;
   for (const auto& image : records_.images()) {
@@ -234,6 +272,12 @@ Maintenance::Reachable Maintenance::reach(const Young& young) {
   }
   for (const auto& manifest : pinned) {
     reach_manifest(manifest, "", images, nullptr);
+  }
+  for (const auto& subject : subjects()) {  // a manifest that is kept for its age keeps what belongs to it
+    if (!images.blobs.contains(subject) && is_young(blobs_.path_of(subject), young.files)) {
+      images.blobs.insert(subject);
+      reach_referrers(subject, "", images, nullptr);
+    }
   }
   Reachable all;
   all.blobs = images.blobs;
@@ -282,6 +326,11 @@ void Maintenance::sweep_rows(const Reachable& reachable, const Young& young) {
     database_.run("DELETE FROM layers WHERE chain_id=?", {chain});
   }
   database_.run("DELETE FROM layer_blobs WHERE diff_id NOT IN (SELECT diff_id FROM layers)");
+  for (const auto& subject : subjects()) {
+    if (!reachable.blobs.contains(subject)) {
+      database_.run("DELETE FROM referrers WHERE subject=?", {subject});
+    }
+  }
   database_.run("DELETE FROM last_steps WHERE key NOT IN (SELECT key FROM steps)");
   database_.run("DELETE FROM file_digests WHERE seen<?", {std::time(nullptr) - kKeepFileDigestsSeconds});
 }

@@ -44,6 +44,9 @@ class Maintenance {
   /// Adds an image's blobs and layers; reports what is missing to `findings` where given.
   void reach_manifest(const Digest& manifest, const std::string& image, Reachable& reachable,
                       std::vector<CheckFinding>* findings, int depth = 0);
+  /// The same for what belongs to the manifest `subject`, and to that.
+  void reach_referrers(const Digest& subject, const std::string& image, Reachable& reachable,
+                       std::vector<CheckFinding>* findings);
   void reach_chain(const Digest& chain, Reachable& reachable);
   /// What is as young is kept: used within the time asked for, or since the oldest live run began.
   struct Young {
@@ -52,6 +55,7 @@ class Maintenance {
     std::vector<std::string> runs;  ///< that are alive: what they pinned is kept
   };
   Reachable reach(const Young& young);
+  [[nodiscard]] std::vector<Digest> subjects();  ///< of referrers
   [[nodiscard]] Young young_since(std::int64_t keep_seconds, bool dry_run);
   void sweep_rows(const Reachable& reachable, const Young& young);
   void sweep_files(const Reachable& reachable, const Young& young, bool dry_run, GcResult& result);

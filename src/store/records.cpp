@@ -1,5 +1,6 @@
 #include "store/records.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/error.h"
@@ -131,6 +132,29 @@ bool Records::untag(std::string_view name) {
     remove_tag_file(database_.directory(), name);
   }
   return removed;
+}
+
+void Records::add_referrers(const Digest& subject, std::span<const Digest> manifests) {
+  pin(subject);  // before the first look: gc may be at work
+  const auto known = referrers(subject);
+  const auto is_known = [&](const Digest& one) { return std::ranges::find(known, one) != known.end(); };
+  if (std::ranges::all_of(manifests, is_known)) {
+    return;
+  }
+  with_space_hint([&] {
+    database_.make_durable([&] {
+      for (const auto& manifest : manifests) {
+        database_.run("INSERT OR IGNORE INTO referrers VALUES(?,?)", {subject, manifest});
+      }
+    });
+  });
+}
+
+std::vector<Digest> Records::referrers(const Digest& subject) const {
+  std::vector<Digest> all;
+  database_.query("SELECT manifest FROM referrers WHERE subject=? ORDER BY manifest", {subject},
+                  [&](const auto& row) { all.push_back(row.digest(0)); });
+  return all;
 }
 
 std::optional<Digest> Records::file_digest(const FileStamp& stamp) const {

@@ -61,6 +61,11 @@ class Records {
   [[nodiscard]] std::vector<ImageRecord> images() const;
   bool untag(std::string_view name);
 
+  /// Artifact manifests that belong to the manifest `subject` (store/referrers.h): they are kept as long as it is, and
+  /// both while this run lives. Durable on return.
+  void add_referrers(const Digest& subject, std::span<const Digest> manifests);
+  [[nodiscard]] std::vector<Digest> referrers(const Digest& subject) const;  ///< sorted
+
   [[nodiscard]] std::optional<Digest> file_digest(const FileStamp& stamp) const;
   void put_file_digests(std::span<const std::pair<FileStamp, Digest>> digests);
 

@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "oci/image.h"
+#include "oci/artifact.h"
 #include "store/filters.h"
 #include "store/host.h"
 #include "store/layer_table.h"
@@ -77,6 +77,23 @@ void settle_after_boot(const std::filesystem::path& store, BlobStore& blobs, Dat
   database.run("DELETE FROM steps WHERE generation>0 AND result NOT IN (SELECT chain_id FROM layers)");
 }
 
+// A blob that reads as a manifest with a subject says itself which one it belongs to.
+void restore_referrers(BlobStore& blobs, Database& database) {
+  constexpr std::uint64_t kLargest = 256U << 10;  // of artifacts' manifests; other blobs are not opened
+  blobs.for_each([&](const Digest& digest, std::uint64_t size) {
+    if (size > kLargest) {
+      return;
+    }
+    try {
+      const auto manifest = oci::parse_manifest(blobs.read(digest));
+      if (oci::is_referrer(manifest) && blobs.contains(manifest.subject->digest)) {
+        database.run("INSERT OR IGNORE INTO referrers VALUES(?,?)", {manifest.subject->digest, digest});
+      }
+    } catch (const Error&) {  // anything else
+    }
+  });
+}
+
 // The database is gone or unreadable: layers come back from the files beside the snapshots, tags from images/. Results
 // of steps are lost; they are found again by running.
 void restore(const std::filesystem::path& store, BlobStore& blobs, Database& database) {
@@ -93,6 +110,7 @@ void restore(const std::filesystem::path& store, BlobStore& blobs, Database& dat
       database.run("INSERT OR REPLACE INTO images VALUES(?,?,?)", {image.name, image.manifest, image.updated});
     }
   }
+  restore_referrers(blobs, database);
 }
 
 std::unique_ptr<Database> open_or_replace(const std::filesystem::path& file) {

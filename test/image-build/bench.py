@@ -15,6 +15,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ.get("DLC", str(ROOT / "build" / "release" / "dlc"))
 BASE = "base.test/base:1"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 TOOLS = "sh cat chmod cp date echo env grep hostname id ln ls mkdir mount pwd rm sleep stat test touch true false uname wc".split()
 
 
@@ -149,9 +150,9 @@ class Bench:
         self.closers.append(lambda: (server.shutdown(), server.server_close()))
         return f"http://127.0.0.1:{server.server_address[1]}"
 
-    def registry(self):
+    def registry(self, **keywords):
         """host:port of a registry on loopback."""
-        registry = Registry()
+        registry = Registry(**keywords)
         url = self.start_server(lambda *a: RegistryHandler(registry, *a))
         return url.removeprefix("http://"), registry
 
@@ -162,10 +163,23 @@ class QuietFiles(http.server.SimpleHTTPRequestHandler):
 
 
 class Registry:
-    def __init__(self):
+    """`referrers_api`: lists what names a manifest as its subject; `artifacts`: takes such manifests at all."""
+
+    def __init__(self, referrers_api=False, artifacts=True):
+        self.referrers_api, self.artifacts = referrers_api, artifacts
         self.blobs = {}
         self.manifests = {}
         self.lock = threading.Lock()
+
+    def referrers(self, name, subject):
+        """Descriptors of the manifests of the repository with this subject."""
+        found = []
+        for (repository, reference), (text, media) in self.manifests.items():
+            document = json.loads(text)
+            if repository == name and reference == digest(text) and document.get("subject", {}).get("digest") == subject:
+                found.append({"mediaType": media, "digest": reference, "size": len(text),
+                              "artifactType": document["artifactType"], "annotations": document["annotations"]})
+        return found
 
 
 class RegistryHandler(http.server.BaseHTTPRequestHandler):
@@ -203,6 +217,9 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
             if kind == "manifests" and (name, what) in self.registry.manifests:
                 text, media = self.registry.manifests[name, what]
                 return self.answer(200, text, Content_Type=media, Docker_Content_Digest=digest(text))
+            if kind == "referrers" and self.registry.referrers_api:
+                index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": self.registry.referrers(name, what)}
+                return self.answer(200, json.dumps(index).encode(), Content_Type=OCI_INDEX)
         self.answer(404)
 
     do_HEAD = do_GET
@@ -229,10 +246,14 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
             name = "/".join(parts[1:-2])
             if not self.complete(name, json.loads(data)):
                 return self.answer(400, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}')
+            subject = json.loads(data).get("subject", {}).get("digest")
+            if subject and not self.registry.artifacts:
+                return self.answer(400, b'{"errors":[{"code":"MANIFEST_INVALID","message":"no artifacts here"}]}')
             entry = data, self.headers["Content-Type"]
             self.registry.manifests[name, parts[-1]] = entry
             self.registry.manifests[name, digest(data)] = entry
-        self.answer(201, Docker_Content_Digest=digest(data))
+        more = {"OCI_Subject": subject} if subject and self.registry.referrers_api else {}
+        self.answer(201, Docker_Content_Digest=digest(data), **more)
 
     def complete(self, name, document):
         """Whether everything that a manifest or index names is here."""

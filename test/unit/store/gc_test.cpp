@@ -277,6 +277,7 @@ TEST_F(Gc, a_store_of_the_version_before_gets_its_tables) {
     Database database(file);
     database.run("DROP TABLE runs");
     database.run("DROP TABLE pins");
+    database.run("DROP TABLE referrers");
     database.run("PRAGMA user_version=1");
   }
   reopen();

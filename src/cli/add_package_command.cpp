@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <set>
 
+#include "cli/apt_lookup.h"
 #include "cli/artifact_copy.h"
 #include "cli/lock_file.h"
 #include "cli/parse.h"
@@ -28,6 +29,7 @@ struct PackageRequest {
   std::string lock_file;  ///< empty: chosen
   bool apt = false;
   bool upgrade = false;
+  bool downgrade = false;
   bool everywhere = false;
 };
 
@@ -83,8 +85,10 @@ void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std
       continue;
     }
     const auto file = dockerfile_of(edits, image);
-    const auto list = dockerfile::find_apt_list(edits.text(image.docker_file_path), file, stage_of(file, image));
-    if (!list || steps_of(image, file, *list) != steps) {
+    const auto lists = dockerfile::find_apt_lists(edits.text(image.docker_file_path), file, stage_of(file, image));
+    const auto same = [&](const auto& other) { return steps_of(image, file, other) == steps; };
+    const auto list = std::ranges::find_if(lists, same);  // which need not be the last one
+    if (list == lists.end()) {
       continue;
     }
     if (request.everywhere) {
@@ -97,7 +101,7 @@ void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std
   }
 }
 
-int add_apt(const PackageRequest& request) {
+int add_apt(const PackageRequest& request, const GlobalOptions& global) {
   const auto package = request.package.substr(0, request.package.find('='));
   if (!is_name(package, "+-.:") || request.package.find_first_of(" \t\n$;&|\"'\\<>") != std::string::npos ||
       request.package.find("==") != std::string::npos) {
@@ -109,23 +113,28 @@ int add_apt(const PackageRequest& request) {
   FileEdits edits(".");
   const auto file = dockerfile_of(edits, image);
   const auto& path = image.docker_file_path;
-  const auto list = dockerfile::find_apt_list(edits.text(path), file, stage_of(file, image));
-  if (!list) {
+  const auto lists = dockerfile::find_apt_lists(edits.text(path), file, stage_of(file, image));
+  if (lists.empty()) {
     throw Error(ErrorKind::invalid, fmt::format("no RUN of {} has an apt-get install with a list of packages", path))
         .at({path, file.stages[stage_of(file, image)].node.lines.first, 1})
         .hint("add a line by hand: RUN apt-get update && apt-get install -y --no-install-recommends " +
               request.package + " && rm -rf /var/lib/apt/lists/*");
   }
-  if (dockerfile::has_package(*list, request.package)) {
-    print_out(fmt::format("{}:{}: {} is in the list already\n", path, list->run->lines.first, package));
+  const auto has = [&](const auto& other) { return dockerfile::has_package(other, request.package); };
+  if (const auto known = std::ranges::find_if(lists, has); known != lists.end()) {
+    print_out(fmt::format("{}:{}: {} is in the list already\n", path, known->run->lines.first, package));
     return 0;
   }
+  const auto* list = &lists.front();
   add_to_list(edits, path, file, *list, request.package);
   const auto changed = dockerfile_of(edits, image);
   const auto now = dockerfile::find_apt_list(edits.text(path), changed, stage_of(changed, image));
   if (!now || now->packages.size() != list->packages.size() + 1 || !dockerfile::has_package(*now, request.package)) {
     throw dockerfile::error_at(file, list->run->lines, "the list of packages can't be added to")
         .hint("add the package by hand");
+  }
+  if (const auto why = check_apt_package(buildspec::short_name(image), request.package, global)) {
+    std::fprintf(stderr, "note: whether Debian has %s was not looked up: %s\n", package.c_str(), why->c_str());
   }
   add_to_equal_lists(edits, plan, path, steps_of(image, file, *list), request);
   finish_edit(edits, request.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan, after); });
@@ -247,6 +256,7 @@ class PipEdit {
       return 0;
     }
     verify_locks();
+    note_unneeded(answer);
     finish_edit(edits_, request_.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan_, after); });
     return 0;
   }
@@ -262,10 +272,10 @@ class PipEdit {
     return {nullptr, nullptr};
   }
 
-  enum class Others { fixed, rising };
+  enum class Others { fixed, rising, any };
 
-  /// The others keep their versions, or may rise where the package needs that, but never fall. With --upgrade pip is
-  /// given all that is locked, because it looks at nobody's needs but those of what it is asked for.
+  /// The others keep their versions, or may rise or change where the package needs that. With --upgrade pip is given
+  /// all that is locked, because it looks at nobody's needs but those of what it is asked for.
   [[nodiscard]] PipRequest question(Others others) const {
     PipRequest question;
     question.image = buildspec::short_name(image_);
@@ -279,28 +289,48 @@ class PipEdit {
         if (request_.upgrade) {
           question.packages.push_back(package.name);
         }
-        question.constraints.push_back(package.name + (others == Others::fixed ? "==" : ">=") + package.version);
+        if (others != Others::any) {
+          question.constraints.push_back(package.name + (others == Others::fixed ? "==" : ">=") + package.version);
+        }
       }
     }
-    if (request_.upgrade && wanted_.version.empty()) {
-      question.packages.emplace_back("--upgrade");
+    const auto* known = find(normalized_name(wanted_.name)).first;
+    if (known != nullptr && wanted_.version.empty()) {  // not pip's --upgrade, which is about all that are named
+      question.packages.front() += ">" + known->version.substr(0, known->version.find('+'));
     }
     return question;
   }
 
   /// What changes least comes first.
   [[nodiscard]] PipAnswer ask() const {
-    try {
-      return ask_pip(question(Others::fixed), global_);
-    } catch (Error& error) {
-      if (error.kind() != ErrorKind::failed) {
-        throw;
-      }
-      if (!request_.upgrade) {
-        throw error.hint("--upgrade lets what is there rise to other versions, where that is what stands in the way");
+    std::vector<Others> ways{Others::fixed};
+    if (request_.upgrade) {
+      ways.push_back(Others::rising);
+    }
+    if (request_.downgrade) {
+      ways.push_back(Others::any);
+    }
+    for (const auto way : ways) {
+      try {
+        return ask_pip(question(way), global_);
+      } catch (Error& error) {
+        if (error.kind() != ErrorKind::failed) {
+          throw;
+        }
+        if (way != ways.back()) {
+          continue;
+        }
+        if (request_.downgrade) {
+          throw;
+        }
+        throw error.hint(request_.upgrade
+                             ? "--downgrade lets what is there fall to older versions too, where that is what stands "
+                               "in the way"
+                             : "--upgrade lets what is there rise to other versions, where that is what stands in the "
+                               "way");
       }
     }
-    return ask_pip(question(Others::rising), global_);
+    throw Error(ErrorKind::internal, "pip was not asked");
   }
 
   void take(const ResolvedPackage& package) {
@@ -327,6 +357,17 @@ class PipEdit {
     if (lock.users.size() > 1 && noted_.insert(lock.path).second) {
       std::fprintf(stderr, "note: %s is installed by %s\n", lock.path.c_str(),
                    fmt::format("{}", fmt::join(lock.users, ", ")).c_str());
+    }
+  }
+
+  void note_unneeded(const PipAnswer& answer) const {
+    for (const auto& lock : locks_) {
+      for (const auto& package : locked_packages(edits_.text(lock.path))) {
+        if (std::ranges::find(answer.unneeded, package.name) != answer.unneeded.end()) {
+          std::fprintf(stderr, "note: %s:%d: no package needs %s any longer\n", lock.path.c_str(), package.first_line,
+                       package.name.c_str());
+        }
+      }
     }
   }
 
@@ -370,6 +411,7 @@ int run_add_package(std::span<const std::string> arguments, const GlobalOptions&
                "with --apt: in all Dockerfiles that are the same up to the list, and so share its layer");
   app.add_flag("--upgrade", request.upgrade,
                "the package may get another version than now, and others may rise with it, but none may fall");
+  app.add_flag("--downgrade", request.downgrade, "as --upgrade, and others may fall too where they must");
   app.add_option("--lock-file", request.lock_file,
                  "which of the image's lock files (default: the one that the fewest images install)")
       ->type_name("FILE");
@@ -378,6 +420,7 @@ int run_add_package(std::span<const std::string> arguments, const GlobalOptions&
   if (!parse(app, arguments)) {
     return 0;
   }
+  request.upgrade = request.upgrade || request.downgrade;
   if (request.apt && (request.upgrade || !request.lock_file.empty())) {
     throw Error(ErrorKind::usage, "--upgrade and --lock-file are about Python packages, not --apt");
   }
@@ -385,7 +428,7 @@ int run_add_package(std::span<const std::string> arguments, const GlobalOptions&
     throw Error(ErrorKind::usage, "--everywhere is about --apt")
         .hint("a lock file is shared by naming it in the images' contexts");
   }
-  return request.apt ? add_apt(request) : PipEdit(request, global).run();
+  return request.apt ? add_apt(request, global) : PipEdit(request, global).run();
 }
 
 }  // namespace dlc::cli

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/process.h"
-#include "cli/image_lookup.h"
-#include "cli/lock_file.h"
+#include "cli/run_in_image.h"
 
 namespace dlc::cli {
 
@@ -21,10 +18,38 @@ import importlib.metadata, json, os, re, subprocess, sys, tempfile
 
 request = json.loads(sys.argv[1])
 normal = lambda name: re.sub(r"[-_.]+", "-", name).lower()
-installed = {}
+installed, requires = {}, {}
 for found in importlib.metadata.distributions():
     if found.metadata["Name"]:
         installed.setdefault(normal(found.metadata["Name"]), found.version)
+        requires.setdefault(normal(found.metadata["Name"]), found.requires or [])
+
+def needed(requires):
+    """The packages that one of these asks for, with the extras that are asked for."""
+    from pip._vendor.packaging.requirements import Requirement
+    extras, found, more = {name: {""} for name in requires}, set(), True
+    while more:
+        more = False
+        for name, lines in requires.items():
+            for need in map(Requirement, lines):
+                if need.marker and not any(need.marker.evaluate({"extra": extra}) for extra in extras[name]):
+                    continue
+                other = normal(need.name)
+                more = more or other not in found or not need.extras <= extras.get(other, need.extras)
+                found.add(other)
+                extras.get(other, set()).update(need.extras)
+    return found
+
+def unneeded(before, after):
+    """What something needed before and nothing needs now, nor what only that needed."""
+    gone = set()
+    while True:
+        more = (needed(before) & after.keys() & set(request["free"])) - needed(after) - gone
+        if not more:
+            return sorted(gone)
+        gone |= more
+        after = {name: lines for name, lines in after.items() if name not in more}
+
 kept = [f"{name}=={version}" for name, version in installed.items() if name not in request["free"]]
 work = tempfile.mkdtemp()
 constraints = os.path.join(work, "constraints.txt")
@@ -42,38 +67,18 @@ with open(report) as file:
     install = json.load(file)["install"]
 packages = [{"name": item["metadata"]["name"], "version": item["metadata"]["version"],
              "archive": item["download_info"].get("archive_info", {})} for item in install]
-print(json.dumps({"installed": installed, "packages": packages}))
+after = requires | {normal(item["metadata"]["name"]): item["metadata"].get("requires_dist", []) for item in install}
+try:
+    orphans = unneeded(requires, after)
+except Exception:  # a requirement that is none, or another pip: it is only a remark
+    orphans = []
+print(json.dumps({"installed": installed, "packages": packages, "unneeded": orphans}))
 )";
 
-/// What tells pip where to look, taken from the caller's environment: it is about this machine, not about the image.
-std::vector<std::string> passed_on() {
-  std::vector<std::string> options;
-  for (const char* name : {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY",
-                           "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
-    if (const char* value = std::getenv(name); value != nullptr) {
-      options.insert(options.end(), {"-e", fmt::format("{}={}", name, value)});
-    }
-  }
-  return options;
-}
-
-std::vector<std::string> pip_command_line(const PipRequest& request, const GlobalOptions& global) {
-  std::vector<std::string> argv{"/proc/self/exe"};
-  const auto add_global = [&](const char* option, const std::string& value) {
-    if (!value.empty()) {
-      argv.insert(argv.end(), {option, value});
-    }
-  };
-  add_global("--store", global.store);
-  add_global("--runtime", global.runtime);
-  add_global("--config", global.config);
-  argv.insert(argv.end(), {"run", "--rm", "--user", "0", "--host-certs", "env", "--entrypoint", "python3"});
-  const auto more = passed_on();
-  argv.insert(argv.end(), more.begin(), more.end());
+std::vector<std::string> pip_arguments(const PipRequest& request) {
   const nlohmann::json question{
       {"packages", request.packages}, {"constraints", request.constraints}, {"free", request.free}};
-  argv.insert(argv.end(), {request.image, "-c", kPipScript, question.dump()});
-  return argv;
+  return {"-c", kPipScript, question.dump()};
 }
 
 std::vector<std::string> archive_hashes(const nlohmann::json& archive) {
@@ -92,6 +97,7 @@ PipAnswer read_answer(const std::string& output) {
   const auto json = nlohmann::json::parse(output.substr(begin == std::string::npos ? 0 : begin + 1));
   PipAnswer answer;
   answer.installed = json.at("installed").get<std::map<std::string, std::string>>();
+  answer.unneeded = json.at("unneeded").get<std::vector<std::string>>();
   for (const auto& item : json.at("packages")) {
     answer.packages.push_back(
         {.name = item.at("name"), .version = item.at("version"), .hashes = archive_hashes(item.at("archive"))});
@@ -119,15 +125,12 @@ std::string pip_reason(const std::string& error) {
 }  // namespace
 
 PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global) {
-  {
-    const auto store = open_store(global.store);
-    try {
-      static_cast<void>(find_image(*store, request.image));
-    } catch (Error& error) {
-      throw error.hint("pip is asked in the image itself, so build it first: dlc build");
-    }
+  try {
+    require_image(request.image, global);
+  } catch (Error& error) {
+    throw error.hint("pip is asked in the image itself, so build it first: dlc build");
   }
-  const auto result = run_command(pip_command_line(request, global));
+  const auto result = run_in_image(request.image, "python3", pip_arguments(request), global);
   if (result.status != 0) {
     throw Error(ErrorKind::failed,
                 fmt::format("pip in {} finds nothing that fits (status {})", request.image, result.status))

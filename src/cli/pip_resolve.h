@@ -25,6 +25,7 @@ struct ResolvedPackage {
 struct PipAnswer {
   std::vector<ResolvedPackage> packages;         ///< what would be installed
   std::map<std::string, std::string> installed;  ///< what is, by normalized name
+  std::vector<std::string> unneeded;             ///< `free` ones that something needed until now: normalized names
 };
 
 /// Installed packages that are not `free` keep their versions. Wheels only. Throws

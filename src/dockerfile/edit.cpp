@@ -297,7 +297,8 @@ std::string_view name_of(std::string_view package) {
 
 }  // namespace
 
-std::optional<AptList> find_apt_list(std::string_view text, const Dockerfile& file, std::size_t stage) {
+std::vector<AptList> find_apt_lists(std::string_view text, const Dockerfile& file, std::size_t stage) {
+  std::vector<AptList> lists;
   for (const auto number : stage_ancestry(file, stage)) {
     const auto& instructions = file.stages[number].instructions;
     for (auto instruction = instructions.rbegin(); instruction != instructions.rend(); ++instruction) {
@@ -311,10 +312,15 @@ std::optional<AptList> find_apt_list(std::string_view text, const Dockerfile& fi
       for (std::size_t i = 0; i + 1 < packages.size(); ++i) {
         packages[i].alone = packages[i].alone && packages[i + 1].line != packages[i].line;
       }
-      return AptList{.run = &instruction->node, .packages = std::move(packages)};
+      lists.push_back({.run = &instruction->node, .packages = std::move(packages)});
     }
   }
-  return std::nullopt;
+  return lists;
+}
+
+std::optional<AptList> find_apt_list(std::string_view text, const Dockerfile& file, std::size_t stage) {
+  auto lists = find_apt_lists(text, file, stage);
+  return lists.empty() ? std::nullopt : std::optional(std::move(lists.front()));
 }
 
 bool has_package(const AptList& list, std::string_view name) {

@@ -50,7 +50,10 @@ struct AptList {
   std::vector<Word> packages;  ///< at least one
 };
 
-/// The last list in a RUN of the stage or of those it is made from. `text` is the file's.
+/// The lists in RUNs of the stage and of those it is made from (in each RUN its last), the last one first. `text` is
+/// the file's.
+[[nodiscard]] std::vector<AptList> find_apt_lists(std::string_view text, const Dockerfile& file, std::size_t stage);
+/// The first of them.
 [[nodiscard]] std::optional<AptList> find_apt_list(std::string_view text, const Dockerfile& file, std::size_t stage);
 /// Whether the list names the package, with a version or architecture or without.
 [[nodiscard]] bool has_package(const AptList& list, std::string_view name);

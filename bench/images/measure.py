@@ -5,13 +5,12 @@
     measure.py FRAMEWORK model DIRECTORY      saves the network for `serve`
 
 import: seconds of `import FRAMEWORK` in a new process. matmul: GFLOP/s of two 1024 x 1024 float32 matrices. train: samples/s of
-a small convolutional network on 28 x 28 images in batches of 64. infer: milliseconds for one image. Each is the median of
+a small convolutional network on 28 x 28 images in batches of 64. infer: milliseconds for one image. Each is the mean of
 several after a warm-up. --threads (default: what the image's entrypoint or the framework chose).
 """
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -152,22 +151,21 @@ class PyTorch:
 FRAMEWORKS = {"mxnet": MXNet, "tensorflow": TensorFlow, "pytorch": PyTorch}
 
 
-def median_seconds(work, rounds, warm_up=5):
+def seconds_each(work, rounds, warm_up=5):
+    """The mean: a quota of CPU time stops a process now and then, which a median would not see."""
     for _ in range(warm_up):
         work()
-    times = []
+    start = time.perf_counter()
     for _ in range(rounds):
-        start = time.perf_counter()
         work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return (time.perf_counter() - start) / rounds
 
 
 def import_seconds(module, rounds=5):
     def start():
         subprocess.run([sys.executable, "-c", f"import {module}"], check=True, stderr=subprocess.DEVNULL)
 
-    return median_seconds(start, rounds, warm_up=1)
+    return seconds_each(start, rounds, warm_up=1)
 
 
 def measure(framework, what, threads):
@@ -175,10 +173,10 @@ def measure(framework, what, threads):
         return {"seconds": import_seconds(MODULES[framework])}
     subject = FRAMEWORKS[framework](threads)
     if what == "matmul":
-        return {"gflops": 2 * SIZE**3 / median_seconds(subject.matmul, 40) / 1e9}
+        return {"gflops": 2 * SIZE**3 / seconds_each(subject.matmul, 100) / 1e9}
     if what == "train":
-        return {"samples_per_second": BATCH / median_seconds(subject.train, 60, warm_up=10)}
-    return {"milliseconds": 1000 * median_seconds(subject.infer, 300, warm_up=30)}
+        return {"samples_per_second": BATCH / seconds_each(subject.train, 100, warm_up=10)}
+    return {"milliseconds": 1000 * seconds_each(subject.infer, 2000, warm_up=100)}
 
 
 def main():

@@ -178,12 +178,13 @@ bool Cgroup::limit(const CgroupLimits& limits) {
   return host_.unified ? limit_v2(limits) : limit_v1(limits);
 }
 
-bool Cgroup::join(const std::string& directory) {
+bool Cgroup::join(const std::string& directory, const std::string& place) {
   UniqueFd procs(::open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
   if (!procs) {
     return false;
   }
   members_.push_back(std::move(procs));
+  views_.push_back({directory, place});
   return true;
 }
 
@@ -192,14 +193,14 @@ bool Cgroup::limit_v1(const CgroupLimits& limits) {
   if (limits.memory != 0) {
     memory_ = host_.root + "/memory/" + name_;
     ok = make_group(memory_) && write_value(memory_ + "/memory.limit_in_bytes", std::to_string(limits.memory)) &&
-         join(memory_);
+         join(memory_, "/memory");
     write_value(memory_ + "/memory.memsw.limit_in_bytes", std::to_string(2 * limits.memory));  // where swap is counted
   }
   if (limits.cpus > 0) {
     const std::string cpu = host_.root + "/cpu/" + name_;
     const long quota = std::lround(limits.cpus * static_cast<double>(kPeriod));
     ok = ok && make_group(cpu) && write_value(cpu + "/cpu.cfs_period_us", std::to_string(kPeriod)) &&
-         write_value(cpu + "/cpu.cfs_quota_us", std::to_string(quota)) && join(cpu);
+         write_value(cpu + "/cpu.cfs_quota_us", std::to_string(quota)) && join(cpu, "/cpu");
   }
   return ok;
 }
@@ -221,7 +222,7 @@ bool Cgroup::limit_v2(const CgroupLimits& limits) {
     const long quota = std::lround(limits.cpus * static_cast<double>(kPeriod));
     ok = write_value(group + "/cpu.max", std::to_string(quota) + " " + std::to_string(kPeriod)) && ok;
   }
-  return join(group) && ok;
+  return join(group, "") && ok;
 }
 
 std::vector<int> Cgroup::members() const {

@@ -29,6 +29,12 @@ struct CgroupLimits {
   double cpus = 0;           ///< 0: none
 };
 
+/// One directory of a container's groups, and where below /sys/fs/cgroup the container sees it: "" (v2), "/cpu" (v1).
+struct CgroupView {
+  std::string directory;
+  std::string place;
+};
+
 class Cgroup {
  public:
   /// "/dlc-PID-START-N", below the root of each hierarchy. Only a name until `limit`, or until a runtime makes it.
@@ -45,18 +51,21 @@ class Cgroup {
   [[nodiscard]] bool limit(const CgroupLimits& limits);
   /// Where a process writes "0" to join; empty without limits.
   [[nodiscard]] std::vector<int> members() const;
+  /// What was made for limits, so that programs in the container find the limits where they look for them.
+  [[nodiscard]] const std::vector<CgroupView>& views() const noexcept { return views_; }
   [[nodiscard]] bool out_of_memory() const;
   [[nodiscard]] std::uint64_t peak_memory() const;  ///< bytes; 0: unknown
 
  private:
   bool limit_v1(const CgroupLimits& limits);
   bool limit_v2(const CgroupLimits& limits);
-  bool join(const std::string& directory);
+  bool join(const std::string& directory, const std::string& place);
 
   CgroupHost host_;
   std::string name_;
   std::string memory_;  ///< directory of the group that counts memory; empty: none
   std::vector<UniqueFd> members_;
+  std::vector<CgroupView> views_;
   pid_t janitor_ = -1;
 };
 

@@ -239,9 +239,25 @@ class Container {
     if (wanted) {
       limited_ = cgroup_->limit(limits);
       plan_.cgroups = cgroup_->members();
+      show_cgroup();
     }
     if (runtime_.name != "crun") {
       input_.cgroup = cgroup_->runtimes_path();
+    }
+  }
+
+  /// The container's own groups at /sys/fs/cgroup, read-only: OpenMP, Java and the like size themselves by the limits there.
+  void show_cgroup() {
+    const std::string root = "/sys/fs/cgroup";
+    const auto mounted = [&](const ConfigMount& mount) { return is_below(mount.target, root); };
+    if (std::ranges::any_of(input_.mounts, mounted)) {
+      return;  // the user shows others
+    }
+    if (std::ranges::any_of(cgroup_->views(), [](const auto& view) { return !view.place.empty(); })) {
+      input_.mounts.push_back({"tmpfs", "tmpfs", root, {"nosuid", "nodev", "noexec", "mode=755", "size=64k"}});
+    }
+    for (const auto& view : cgroup_->views()) {
+      input_.mounts.push_back({"bind", view.directory, root + view.place, {"bind", "ro", "nosuid", "nodev", "noexec"}});
     }
   }
 

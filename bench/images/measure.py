@@ -151,21 +151,26 @@ class PyTorch:
 FRAMEWORKS = {"mxnet": MXNet, "tensorflow": TensorFlow, "pytorch": PyTorch}
 
 
-def seconds_each(work, rounds, warm_up=5):
-    """The mean: a quota of CPU time stops a process now and then, which a median would not see."""
+def seconds_each(work, rounds, warm_up=5, enough=3.0):
+    """The mean of `rounds`, or of those that `enough` seconds hold, but of five. No median: that does not see a quota of CPU
+    time stop the process now and then."""
+    start = time.perf_counter()
     for _ in range(warm_up):
         work()
-    start = time.perf_counter()
-    for _ in range(rounds):
+        if time.perf_counter() - start > enough:
+            break
+    start, done = time.perf_counter(), 0
+    while done < min(5, rounds) or (done < rounds and time.perf_counter() - start < enough):
         work()
-    return (time.perf_counter() - start) / rounds
+        done += 1
+    return (time.perf_counter() - start) / done
 
 
 def import_seconds(module, rounds=5):
     def start():
         subprocess.run([sys.executable, "-c", f"import {module}"], check=True, stderr=subprocess.DEVNULL)
 
-    return seconds_each(start, rounds, warm_up=1)
+    return seconds_each(start, rounds, warm_up=1, enough=60)
 
 
 def measure(framework, what, threads):

@@ -320,6 +320,10 @@ class PipEdit {
         if (way != ways.back()) {
           continue;
         }
+        if (const auto* known = find(normalized_name(wanted_.name)).first;
+            known != nullptr && wanted_.version.empty()) {
+          error.hint(fmt::format("there may be nothing newer than {} {} that fits", known->name, known->version));
+        }
         if (request_.downgrade) {
           throw;
         }

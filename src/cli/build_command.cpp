@@ -41,6 +41,7 @@ struct BuildOptions {
   std::string logs = "logs";
   std::string metrics;
   bool sbom = false;
+  bool no_referrers = false;
   bool ignore_requires = false;
 };
 
@@ -64,6 +65,7 @@ bool parse_options(std::span<const std::string> arguments, BuildOptions& options
   app.add_option("--metrics", options.metrics, "write times, sizes and results for Prometheus")->type_name("FILE");
   app.add_flag("--sbom", options.sbom,
                "list what each image holds: attached to it, and beside its log, .spdx.json and .cdx.json");
+  app.add_flag("--no-referrers", options.no_referrers, "push images without what is attached to them");
   app.add_flag("--ignore-requires", options.ignore_requires, "build images whatever they require");
   return parse(app, arguments);
 }
@@ -142,22 +144,37 @@ void write_metrics(const std::vector<ImageOutcome>& outcomes, const BuildOptions
 }
 
 /// Attached to the image, and beside its log, whose path `outcome` has relative to the repository root.
-void write_sboms(store::Store& store, const std::vector<ImageOutcome>& outcomes, const std::filesystem::path& root) {
+void write_sbom(store::Store& store, const ImageOutcome& outcome, const std::filesystem::path& root) {
   const std::array<std::string, 2> formats{"spdx", "cyclonedx"};
+  const std::array<const char*, 2> endings{".spdx.json", ".cdx.json"};
+  const auto image = find_image(store, outcome.name);
+  const auto subject = read_sbom(store, image);
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    auto path = root / outcome.log;
+    path.replace_extension(endings.at(i));
+    std::filesystem::create_directories(path.parent_path());
+    write_file_atomically(path, sbom_text(subject, formats.at(i)));
+  }
+  attach_sbom(store, image, subject, formats);
+}
+
+/// False where one could not be made: the images are built all the same, and what follows goes on.
+bool write_sboms(store::Store& store, const std::vector<ImageOutcome>& outcomes, const std::filesystem::path& root,
+                 const Interrupt& interrupt) {
+  bool fine = true;
   for (const auto& outcome : outcomes) {
-    if (outcome.status != ImageStatus::built && outcome.status != ImageStatus::up_to_date) {
+    const bool there = outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date;
+    if (!there || interrupt.signal() != 0) {
       continue;
     }
-    const auto image = find_image(store, outcome.name);
-    const auto subject = read_sbom(store, image);
-    for (const auto& [format, ending] : {std::pair{"spdx", ".spdx.json"}, std::pair{"cyclonedx", ".cdx.json"}}) {
-      auto path = root / outcome.log;
-      path.replace_extension(ending);
-      std::filesystem::create_directories(path.parent_path());
-      write_file_atomically(path, sbom_text(subject, format));
+    try {
+      write_sbom(store, outcome, root);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "error: --sbom: %s: %s\n", outcome.name.c_str(), error.what());
+      fine = false;
     }
-    attach_sbom(store, image, subject, formats);
   }
+  return fine;
 }
 
 int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const GlobalOptions& global) {
@@ -178,12 +195,10 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
   const auto logs_folder = matrix.root / matrix.logs;
   MatrixBuild build(plan, *store, bus, *logs, std::move(matrix), interrupt.token());
   const auto outcomes = build.run();
-  if (options.sbom && interrupt.signal() == 0) {
-    write_sboms(*store, outcomes, root);
-  }
+  const bool listed = !options.sbom || write_sboms(*store, outcomes, root, interrupt);
   std::vector<PushOutcome> pushes;  // after the bills of materials, which go along
   if (options.push && interrupt.signal() == 0) {
-    pushes = push_built(outcomes, *store, bus, interrupt.token());
+    pushes = push_built(outcomes, *store, bus, !options.no_referrers, interrupt.token());
   }
   progress.close();
 
@@ -207,7 +222,7 @@ int build_plan(const buildspec::Plan& plan, const BuildOptions& options, const G
     return outcome.status == ImageStatus::built || outcome.status == ImageStatus::up_to_date;
   });
   const bool sent = std::ranges::none_of(pushes, [](const PushOutcome& push) { return push.error.has_value(); });
-  return fine && sent ? 0 : exit_status(ErrorKind::failed);
+  return fine && listed && sent ? 0 : exit_status(ErrorKind::failed);
 }
 
 }  // namespace

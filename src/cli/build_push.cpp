@@ -41,7 +41,7 @@ std::string push_summary(const registry::Pushed& pushed) {
 }
 
 std::vector<PushOutcome> push_built(std::span<const ImageOutcome> outcomes, store::Store& store, EventBus& bus,
-                                    const std::stop_token& stop) {
+                                    bool referrers, const std::stop_token& stop) {
   registry::RegistryOptions registry_options;
   registry_options.http.on_retry = [&](const std::string& reason) { bus.message("warning", reason); };
   registry::RegistryClient client(std::move(registry_options));
@@ -53,6 +53,7 @@ std::vector<PushOutcome> push_built(std::span<const ImageOutcome> outcomes, stor
     }
     registry::PushOptions options;
     options.stop = stop;
+    options.referrers = referrers;
     options.mount_from.assign(repositories.begin(), repositories.end());
     pushes.push_back(push_one(outcome, client, options, store, bus));
     if (!pushes.back().error) {

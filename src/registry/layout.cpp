@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -118,10 +119,18 @@ std::vector<std::string> names_of(const oci::Descriptor& descriptor) {
 }
 
 LayoutEntries sort_entries(const oci::Index& index, const std::function<std::string(const oci::Descriptor&)>& read) {
+  constexpr std::size_t kMost = 1000;  // of entries without a name that are looked into: a layout may be hostile
   LayoutEntries result;
+  std::set<oci::Digest> seen;
   for (const auto& entry : index.manifests) {
     std::optional<oci::Manifest> manifest;
     if (names_of(entry).empty() && oci::is_manifest_type(entry.media_type)) {
+      if (!seen.insert(entry.digest).second) {
+        continue;
+      }
+      if (seen.size() > kMost) {
+        throw Error(ErrorKind::invalid, fmt::format("the index has more than {} entries without a name", kMost));
+      }
       try {
         manifest = oci::parse_manifest(read(entry));
       } catch (const Error&) {  // who asks for the image is told

@@ -103,9 +103,12 @@ unsigned push_referrers(RegistryClient& client, const oci::Reference& repository
 namespace {
 
 void pull_level(ImageSource& source, store::Store& store, const oci::Digest& subject, const PullOptions& options,
-                EventBus& bus, int depth, unsigned& count) {
+                EventBus& bus, int depth, std::set<oci::Digest>& seen) {
   std::vector<oci::Digest> manifests;
   for (const auto& entry : source.referrers(subject)) {
+    if (!seen.insert(entry.digest).second) {
+      continue;
+    }
     if (depth == kDeepest) {
       throw Error(ErrorKind::invalid, source.place() + ": documents of documents are nested too deeply");
     }
@@ -115,11 +118,10 @@ void pull_level(ImageSource& source, store::Store& store, const oci::Digest& sub
     blobs.push_back(manifest.config);
     ensure_layer_blobs(source, store, blobs, options, bus);
     manifests.push_back(store.blobs().put(text));
-    pull_level(source, store, manifests.back(), options, bus, depth + 1, count);
+    pull_level(source, store, manifests.back(), options, bus, depth + 1, seen);
   }
   if (!manifests.empty()) {
     store.records().add_referrers(subject, manifests);
-    count += static_cast<unsigned>(manifests.size());
   }
 }
 
@@ -127,9 +129,9 @@ void pull_level(ImageSource& source, store::Store& store, const oci::Digest& sub
 
 unsigned pull_referrers(ImageSource& source, store::Store& store, const oci::Digest& subject,
                         const PullOptions& options, EventBus& bus) {
-  unsigned count = 0;
-  pull_level(source, store, subject, options, bus, 0, count);
-  return count;
+  std::set<oci::Digest> seen;
+  pull_level(source, store, subject, options, bus, 0, seen);
+  return static_cast<unsigned>(seen.size());
 }
 
 }  // namespace dlc::registry

@@ -246,10 +246,12 @@ class Container {
     }
   }
 
-  /// The container's own groups at /sys/fs/cgroup, read-only: OpenMP, Java and the like size themselves by the limits there.
+  /// The container's own groups at /sys/fs/cgroup, read-only: programs that size themselves by their limits look there.
   void show_cgroup() {
     const std::string root = "/sys/fs/cgroup";
-    const auto mounted = [&](const ConfigMount& mount) { return is_below(mount.target, root); };
+    const auto mounted = [&](const ConfigMount& mount) {
+      return is_below(mount.target, root) || is_below(root, mount.target);
+    };
     if (std::ranges::any_of(input_.mounts, mounted)) {
       return;  // the user shows others
     }

@@ -100,7 +100,8 @@ def death(status):
 
 
 class ModelPool:
-    """A model under a name. `loaded` becomes done when a worker is ready for the first time, or raises LoadFailed."""
+    """A model under a name. `loaded` becomes done when a worker is ready for the first time (in a server of many models: all
+    of them), or raises LoadFailed."""
 
     def __init__(self, name, model_dir, settings):
         self.name = name
@@ -112,6 +113,9 @@ class ModelPool:
         self.busy = 0  # jobs in workers
         self.ever_ready = False
         self.rest = None  # version, where TensorFlow Serving's paths apply
+        # With many models all workers count: the next model is measured against the memory that is left then.
+        self.needed = settings.workers if settings.multi_model else 1
+        self.first_ready = asyncio.Event()
         self.loaded = asyncio.get_running_loop().create_future()
         self.loaded.add_done_callback(lambda future: future.cancelled() or future.exception())  # may go unasked
         self.task = asyncio.create_task(self.run())
@@ -170,7 +174,9 @@ class ModelPool:
             workers = [asyncio.create_task(self.keep_worker(0, extra))]
             # The first alone: the model answers as soon as one process has the machine to itself, and what cannot be loaded
             # fails once.
-            await asyncio.wait({workers[0], self.loaded}, return_when=asyncio.FIRST_COMPLETED)
+            first_ready = asyncio.create_task(self.first_ready.wait())
+            await asyncio.wait({workers[0], first_ready}, return_when=asyncio.FIRST_COMPLETED)
+            first_ready.cancel()
             if not workers[0].done():
                 workers += [asyncio.create_task(self.keep_worker(index, extra)) for index in range(1, self.settings.workers)]
             await asyncio.gather(*workers)
@@ -199,8 +205,10 @@ class ModelPool:
         return result
 
     async def keep_worker(self, index, extra):
-        """Starts worker `index` and starts it again whenever it ends."""
+        """Starts worker `index` and starts it again whenever it ends. One that was never ready is given up after a while: the
+        model with it, unless other workers have loaded it."""
         crashes = 0
+        once_ready = False
         while True:
             started = time.monotonic()
             worker = await Worker.start(self.name, self.model_dir, self.environment(index, extra))
@@ -216,12 +224,16 @@ class ModelPool:
                 pass  # it is gone; how is said below
             finally:
                 was_ready = index in self.ready
+                once_ready = once_ready or was_ready
                 self.ready.discard(index)
                 status = await asyncio.shield(worker.stop(patience))
             how = death(status)
             log.error("worker %d of model %s %s; starting it again", index, self.name, how)
             crashes = 0 if was_ready and time.monotonic() - started > LONGEST_PAUSE else crashes + 1
-            if not self.ever_ready and crashes >= CRASHES_AT_START:
+            if not once_ready and crashes >= CRASHES_AT_START:
+                if self.ever_ready:
+                    log.error("worker %d of model %s is given up; the others go on", index, self.name)
+                    return
                 raise LoadFailed(f"the worker {how} while it loaded the model", 507 if status == -signal.SIGKILL else 500)
             if crashes > 1:
                 await asyncio.sleep(min(2 ** (crashes - 2), LONGEST_PAUSE))
@@ -231,11 +243,12 @@ class ModelPool:
         if "failed" in head:
             if not self.ever_ready:
                 raise LoadFailed(head["failed"], head["status"])
-            log.error("worker %d of model %s cannot load the model again: %s", index, self.name, head["failed"])
+            log.error("worker %d of model %s cannot load the model: %s", index, self.name, head["failed"])
             raise ConnectionResetError
         self.rest = head["rest"]
         self.ready.add(index)
-        if not self.ever_ready:
+        self.first_ready.set()
+        if len(self.ready) >= self.needed and not self.ever_ready:
             self.ever_ready = True
             self.loaded.set_result(None)
 

@@ -12,11 +12,15 @@ using ::testing::IsEmpty;
 std::vector<std::string> groups() {
   std::vector<std::string> result;
   std::error_code ignored;
+  const auto add = [&](const fs::path& path) {
+    if (path.filename().string().starts_with("dlc-" + std::to_string(::getpid()) + "-")) {
+      result.push_back(path);
+    }
+  };
   for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup", ignored)) {
+    add(hierarchy.path());  // v2
     for (const auto& entry : fs::directory_iterator(hierarchy.path(), ignored)) {
-      if (entry.path().filename().string().starts_with("dlc-" + std::to_string(::getpid()) + "-")) {
-        result.push_back(entry.path());
-      }
+      add(entry.path());
     }
   }
   return result;
@@ -65,7 +69,7 @@ TEST_P(CgroupTest, TheContainerSeesItsLimits) {
   spec.cpu_limit = 0.5;
   const auto result = shell(
       "cd /sys/fs/cgroup; cat cpu.max cpu/cpu.cfs_quota_us memory.max memory/memory.limit_in_bytes 2>/dev/null;"
-      "for f in cgroup.procs cpu/cgroup.procs; do if echo 0 > $f; then echo writable; fi; done 2>/dev/null; true");
+      "for f in cgroup.procs cpu/cgroup.procs memory/cgroup.procs; do if echo 0 > $f; then echo writable; fi; done 2>/dev/null; true");
   EXPECT_THAT(result.output, ::testing::AnyOf("50000 100000\n268435456\n", "50000\n268435456\n"));
   EXPECT_THAT(groups(), IsEmpty());
 }

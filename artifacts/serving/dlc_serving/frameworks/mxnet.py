@@ -22,12 +22,14 @@ def input_names(model_dir, prefix, symbol, params):
 
 def model_fn(model_dir):
     symbols = sorted(glob.glob(os.path.join(model_dir, "*-symbol.json")))
-    if len(symbols) != 1:
-        raise FileNotFoundError(f"{model_dir} must hold one *-symbol.json (as net.export writes it); it has {len(symbols)}")
+    if not symbols:
+        raise FileNotFoundError(f"{model_dir} must hold one *-symbol.json (as net.export writes it); it has none")
+    if len(symbols) > 1:
+        raise ValueError(f"{model_dir} must hold one *-symbol.json (as net.export writes it); it has {len(symbols)}")
     prefix = symbols[0][: -len("-symbol.json")]
     params = sorted(path for path in glob.glob(f"{prefix}-*.params") if re.search(r"-\d{4}\.params$", path))
     if not params:
-        raise FileNotFoundError(f"{model_dir} has {os.path.basename(symbols[0])} and no parameters (NAME-0000.params) for it")
+        raise ValueError(f"{model_dir} has {os.path.basename(symbols[0])} and no parameters (NAME-0000.params) for it")
     names = input_names(model_dir, prefix, symbols[0], params[-1])
     net = mx.gluon.SymbolBlock.imports(symbols[0], names, params[-1], ctx=CONTEXT)
     net.hybridize(static_alloc=True)

@@ -73,7 +73,10 @@ def signature_defs(path):
 def serialized_example(row):
     """A tf.Example of {feature: value or list}: text and bytes, whole numbers, or numbers with a fraction, as JSON has them."""
     features = {name: feature(name, value if isinstance(value, list) else [value]) for name, value in row.items()}
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    try:
+        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    except ValueError as error:  # a name that is no text
+        raise BadRequest(f"the features of an example: {error}") from None
 
 
 def feature(name, values):

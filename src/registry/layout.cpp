@@ -119,18 +119,15 @@ std::vector<std::string> names_of(const oci::Descriptor& descriptor) {
 }
 
 LayoutEntries sort_entries(const oci::Index& index, const std::function<std::string(const oci::Descriptor&)>& read) {
-  constexpr std::size_t kMost = 1000;  // of entries without a name that are looked into: a layout may be hostile
+  constexpr std::size_t kMost = 1000;  // entries that are looked into: a layout may be hostile
   LayoutEntries result;
   std::set<oci::Digest> seen;
   for (const auto& entry : index.manifests) {
     std::optional<oci::Manifest> manifest;
-    if (names_of(entry).empty() && oci::is_manifest_type(entry.media_type)) {
-      if (!seen.insert(entry.digest).second) {
-        continue;
-      }
-      if (seen.size() > kMost) {
-        throw Error(ErrorKind::invalid, fmt::format("the index has more than {} entries without a name", kMost));
-      }
+    if (names_of(entry).empty() && !seen.insert(entry.digest).second) {
+      continue;
+    }
+    if (names_of(entry).empty() && oci::is_manifest_type(entry.media_type) && seen.size() <= kMost) {
       try {
         manifest = oci::parse_manifest(read(entry));
       } catch (const Error&) {  // who asks for the image is told

@@ -288,6 +288,18 @@ TEST_F(ReferrersInFilesTest, ArchivesHoldThemUnlessToldNotTo) {
   EXPECT_THAT(images[0].source->referrers(image_.root.digest), IsEmpty());
 }
 
+TEST_F(ReferrersInFilesTest, OneThatIsListedManyTimesIsTakenOnce) {
+  const auto image = exported();
+  write_layout(path_, {&image, 1});
+  auto index = oci::parse_index(read_file(path_ / "index.json"));
+  for (int i = 0; i < 5000; ++i) {
+    index.manifests.push_back(index.manifests[1]);
+  }
+  write_file_atomically(path_ / "index.json", oci::to_json(index));
+  EXPECT_THAT(open_layout({path_, "", {}})->referrers(image_.root.digest), SizeIs(2));
+  EXPECT_THAT(loaded(path_), SizeIs(2));
+}
+
 TEST_F(ReferrersInFilesTest, ADamagedOneIsAnError) {
   const auto image = exported();
   write_layout(path_, {&image, 1});

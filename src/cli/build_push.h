@@ -22,9 +22,8 @@ struct PushOutcome {
 /// "6 blobs: 4 there already, 1 mounted, 1 sent (18 MB); 2 attached".
 [[nodiscard]] std::string push_summary(const registry::Pushed& pushed);
 
-/// Pushes every image that was built or is up to date to its full reference, in order; with what is attached to it where
-/// `referrers`. A failure does not keep the
-/// others back.
+/// Pushes every image that was built or is up to date to its full reference, in order; with what is attached to it
+/// where `referrers`. A failure does not keep the others back.
 [[nodiscard]] std::vector<PushOutcome> push_built(std::span<const ImageOutcome> outcomes, store::Store& store,
                                                   EventBus& bus, bool referrers, const std::stop_token& stop);
 

@@ -16,7 +16,8 @@ namespace dlc::cli {
 [[nodiscard]] std::string sbom_text(const contents::SbomSubject& subject, const std::string& format);
 
 /// Keeps the documents in the store as referrers of the chosen platform's manifest. Their bytes are a function of the
-/// manifest and this program's version alone, whatever the image is called here: the title of its labels stands for the name.
+/// manifest and this program's version alone, whatever the image is called here: the title of its labels stands for the
+/// name.
 std::vector<oci::Descriptor> attach_sbom(store::Store& store, const LocalImage& image, contents::SbomSubject subject,
                                          std::span<const std::string> formats);
 

@@ -131,7 +131,8 @@ bool RegistryClient::has_referrers_api(const oci::Reference& repository, const o
   request.body_limit = oci::kMaxDocument;
   request.stop = stop;
   const auto response = state_->endpoint.send(repository, "pull", std::move(request));
-  if (response.status == 401 || response.status == 403 || response.status == 429 || (response.status >= 500 && response.status != 501)) {
+  if (response.status == 401 || response.status == 403 || response.status == 429 ||
+      (response.status >= 500 && response.status != 501)) {
     throw state_->endpoint.refusal(repository, "the referrers of " + subject.str(), response);
   }
   return response.ok() && content_type(response) == oci::kIndexType;  // else a page of something else, or a 404

@@ -24,7 +24,8 @@ struct LayoutEntries {
   }
 };
 /// `read` gives the bytes of a manifest, checked, or throws Error. An entry that has a name or cannot be read counts as
-/// an image; one without a name is listed once, however often it stands there, and of those the first thousand are read.
+/// an image; one without a name is listed once, however often it stands there, and of those the first thousand are
+/// read.
 [[nodiscard]] LayoutEntries sort_entries(const oci::Index& index,
                                          const std::function<std::string(const oci::Descriptor&)>& read);
 /// The entry that a layout reference means; see `open_layout`.

@@ -101,6 +101,14 @@ class Endpoint:
             time.sleep(pause)
         return self
 
+    def wait_for_workers(self, state, seconds=20):
+        """Until /ping says that so many workers are ready, as in "1/2"."""
+        until = time.monotonic() + seconds
+        while self.wait().request("GET", "/ping")[2]["X-DLC-Workers"] != state:
+            assert time.monotonic() < until, self.text()
+            time.sleep(0.05)
+        return self
+
     def text(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
 

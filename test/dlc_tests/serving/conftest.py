@@ -7,7 +7,6 @@ import pathlib
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from containers import make_job
@@ -34,14 +33,6 @@ class Server(Endpoint):
             **variables,
         }
         super().__init__([sys.executable, "-m", "dlc_serving"], port, log, env=environment)
-
-    def wait_for_workers(self, state, seconds=20):
-        """Until /ping says that so many workers are ready, as in "1/2"."""
-        until = time.monotonic() + seconds
-        while self.wait().request("GET", "/ping")[2]["X-DLC-Workers"] != state:
-            assert time.monotonic() < until, self.text()
-            time.sleep(0.05)
-        return self
 
     def raw(self, data, half_close=False):
         """All that the server answers to these bytes until it closes the connection."""

@@ -17,7 +17,8 @@ def main():
         inference = pathlib.Path(str(training).replace("/training/", "/inference/"))
         if training.parent.name == "example" or not inference.exists():
             continue  # on top of a training image, or the only one of its version
-        first, second = (path.read_text(encoding="utf-8") for path in (training, inference))
+        # From the first stage on: arguments before it are part of no step that does not name them.
+        first, second = (path.read_text(encoding="utf-8").partition("\nFROM ")[2] for path in (training, inference))
         end = next((end for end in ENDS if end in first), None)
         if end is None or first.partition(end)[0] != second.partition(end)[0]:
             print(f"{training.relative_to(ROOT)} and {inference.relative_to(ROOT)} differ before the end of the framework's install")

@@ -212,3 +212,11 @@ def check_matrix_build_attaches_before_it_pushes(t):
     registry.manifests.clear()
     done = t.dlc("build", "--buildspec", "fw/buildspec.yml", "--push", status=1)
     contains(done.out, "is pushed, but not all that belongs to it")
+    t.dlc("build", "--buildspec", "fw/buildspec.yml", "--push", "--no-referrers")
+    # A list that cannot be written is an error of its own: the image, the push and the report are there all the same.
+    (t.home / "logs/fw/Image.spdx.json").unlink()
+    t.write("logs/fw/Image.spdx.json/in-the-way", "")
+    done = t.dlc("build", "--buildspec", "fw/buildspec.yml", "--sbom", "--push", "--no-referrers", status=1)
+    contains(done.err, "error: --sbom: pr-fw-training:1.0-cpu: ")
+    contains(done.out, "Up to date")
+    contains(done.out, "Pushed")

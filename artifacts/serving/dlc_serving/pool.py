@@ -115,7 +115,7 @@ class ModelPool:
         self.rest = None  # version, where TensorFlow Serving's paths apply
         # With many models all workers count: the next model is measured against the memory that is left then.
         self.needed = settings.workers if settings.multi_model else 1
-        self.first_ready = asyncio.Event()
+        self.first_ready = asyncio.get_running_loop().create_future()
         self.loaded = asyncio.get_running_loop().create_future()
         self.loaded.add_done_callback(lambda future: future.cancelled() or future.exception())  # may go unasked
         self.task = asyncio.create_task(self.run())
@@ -174,9 +174,7 @@ class ModelPool:
             workers = [asyncio.create_task(self.keep_worker(0, extra))]
             # The first alone: the model answers as soon as one process has the machine to itself, and what cannot be loaded
             # fails once.
-            first_ready = asyncio.create_task(self.first_ready.wait())
-            await asyncio.wait({workers[0], first_ready}, return_when=asyncio.FIRST_COMPLETED)
-            first_ready.cancel()
+            await asyncio.wait({workers[0], self.first_ready}, return_when=asyncio.FIRST_COMPLETED)
             if not workers[0].done():
                 workers += [asyncio.create_task(self.keep_worker(index, extra)) for index in range(1, self.settings.workers)]
             await asyncio.gather(*workers)
@@ -228,13 +226,13 @@ class ModelPool:
                 self.ready.discard(index)
                 status = await asyncio.shield(worker.stop(patience))
             how = death(status)
-            log.error("worker %d of model %s %s; starting it again", index, self.name, how)
             crashes = 0 if was_ready and time.monotonic() - started > LONGEST_PAUSE else crashes + 1
             if not once_ready and crashes >= CRASHES_AT_START:
                 if self.ever_ready:
-                    log.error("worker %d of model %s is given up; the others go on", index, self.name)
+                    log.error("worker %d of model %s %s; it is given up, the others go on", index, self.name, how)
                     return
                 raise LoadFailed(f"the worker {how} while it loaded the model", 507 if status == -signal.SIGKILL else 500)
+            log.error("worker %d of model %s %s; starting it again", index, self.name, how)
             if crashes > 1:
                 await asyncio.sleep(min(2 ** (crashes - 2), LONGEST_PAUSE))
 
@@ -247,7 +245,8 @@ class ModelPool:
             raise ConnectionResetError
         self.rest = head["rest"]
         self.ready.add(index)
-        self.first_ready.set()
+        if not self.first_ready.done():
+            self.first_ready.set_result(None)
         if len(self.ready) >= self.needed and not self.ever_ready:
             self.ever_ready = True
             self.loaded.set_result(None)

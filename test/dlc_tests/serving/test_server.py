@@ -257,6 +257,41 @@ def predict_fn(x, m): return x
     server.wait_for_workers("2/2")
 
 
+@pytest.mark.parametrize("end", ["raise ValueError('no room')", "os._exit(4)"])
+def test_a_worker_that_never_loads_is_given_up_where_others_serve(model, serve, tmp_path, end):
+    code = f"""
+import os, pathlib
+def model_fn(d):
+    if os.path.exists("{tmp_path}/first"): {end}
+    pathlib.Path("{tmp_path}/first").touch()
+    return 1
+def predict_fn(x, m): return x
+"""
+    server = serve(model(code), SAGEMAKER_MODEL_SERVER_WORKERS="2").wait()
+    until = time.monotonic() + 30
+    while "worker 1 of model model" not in server.text() or "given up" not in server.text():
+        assert time.monotonic() < until, server.text()
+        time.sleep(0.1)
+    server.wait_for_workers("1/2")
+    assert server.invoke("[1]")[0] == 200
+    assert server.stop() == 0
+
+
+def test_a_model_of_many_is_loaded_when_all_its_workers_are(model, serve, tmp_path):
+    code = f"""
+import os, pathlib
+def model_fn(d):
+    if os.path.exists("{tmp_path}/first"): raise ValueError('no room')
+    pathlib.Path("{tmp_path}/first").touch()
+    return 1
+"""
+    url = str(model(code))
+    server = serve(tmp_path, SAGEMAKER_MULTI_MODEL="true", SAGEMAKER_MODEL_SERVER_WORKERS="2").wait()
+    answer = server.request("POST", "/models", json.dumps({"model_name": "one", "url": url}))
+    assert answer[0] == 500 and "no room" in message(answer)
+    assert json.loads(server.request("GET", "/models")[1]) == {"models": []}
+
+
 def test_many_models(model, serve, tmp_path):
     one = model(DOUBLE, tmp_path / "one" / "model")
     two = model("def model_fn(d): return 0\ndef predict_fn(x, m): return x + 100", tmp_path / "two" / "model")

@@ -145,7 +145,7 @@ TEST_F(ReferrersTest, AnApiThatSendsNoHeaderIsAskedFor) {
 }
 
 TEST_F(ReferrersTest, WithoutTheApiThereIsAListUnderATag) {
-  for (const int status : {404, 405, 200}) {  // what is no index is no API either
+  for (const int status : {404, 405, 501, 200}) {  // what is no index is no API either
     api_ = false;
     referrers_status_ = status;
     manifests_.clear();

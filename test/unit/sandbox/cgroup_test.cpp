@@ -76,6 +76,17 @@ TEST_P(CgroupTest, TheContainerSeesItsLimits) {
   EXPECT_THAT(groups(), IsEmpty());
 }
 
+TEST_P(CgroupTest, WhatTheUserMountsThereIsSeenInstead) {
+  fs::create_directories(directory_.path() / "shown" / "fs" / "cgroup");
+  std::ofstream(directory_.path() / "shown" / "fs" / "cgroup" / "mine") << "mine";
+  spec.cpu_limit = 0.5;
+  for (const char* target : {"/sys/fs/cgroup", "/sys/fs", "/sys"}) {
+    const auto part = std::string(target) == "/sys" ? "" : std::string(target).substr(5);
+    spec.mounts = {{.source = (directory_.path() / "shown" / part).string(), .target = target}};
+    EXPECT_EQ(shell("ls /sys/fs/cgroup").out, "mine\n") << target;
+  }
+}
+
 TEST_P(CgroupTest, WithoutLimitsNothingIsLeft) {
   EXPECT_EQ(shell("true").status, 0);
   EXPECT_THAT(groups(), IsEmpty());

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/error.h"
+#include "base/lines.h"
 #include "cli/run_in_image.h"
 
 namespace dlc::cli {
@@ -22,12 +21,10 @@ exec apt-get -qq install --simulate --no-install-recommends -- "$1"
 /// apt's errors, without its warnings.
 std::string apt_errors(const std::string& text) {
   std::string errors;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    const auto line = text.substr(begin, end - begin);
-    begin = end + 1;
+  for (const auto line : split_lines(text)) {
     if (line.starts_with("E: ")) {
-      errors += (errors.empty() ? "" : "\n") + line.substr(3);
+      errors += errors.empty() ? "" : "\n";
+      errors += line.substr(3);
     }
   }
   return errors;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/lines.h"
 #include "cli/failure_cause.h"
 #include "cli/json_text.h"
 #include "cli/progress_view.h"
@@ -102,10 +103,8 @@ std::string reasons_text(const ImageOutcome& outcome) {
 
 std::string indented(const std::string& text, const std::string& indent) {
   std::string result;
-  for (std::size_t start = 0; start < text.size();) {
-    const auto end = std::min(text.find('\n', start), text.size());
-    result += indent + text.substr(start, end - start) + "\n";
-    start = end + 1;
+  for (const auto line : split_lines(text)) {
+    result += fmt::format("{}{}\n", indent, line);
   }
   return result;
 }

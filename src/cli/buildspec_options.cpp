@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/files.h"
+#include "base/lines.h"
 
 namespace dlc::cli {
 
@@ -17,18 +18,15 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<std::
   return app.add_option(names, values, help)->delimiter(',')->allow_extra_args(false)->type_name("LIST");
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t start = 0; start < text.size();) {
-    const auto end = std::min(text.find('\n', start), text.size());
-    auto line = text.substr(start, end - start);
-    line.erase(line.find_last_not_of("\r ") + 1);
-    if (!line.empty()) {
-      lines.push_back(std::move(line));
+/// Each line that is not empty, without blanks at its end.
+std::vector<std::string> paths_of(const std::string& text) {
+  std::vector<std::string> paths;
+  for (const auto line : split_lines(text)) {
+    if (const auto size = line.find_last_not_of("\r ") + 1; size > 0) {
+      paths.emplace_back(line.substr(0, size));
     }
-    start = end + 1;
   }
-  return lines;
+  return paths;
 }
 
 }  // namespace
@@ -82,7 +80,7 @@ void BuildspecOptions::finish() {
       throw Error(ErrorKind::usage, "--changed-files: no such file: " + changed_files)
           .hint("write one with: git diff --name-only main > " + changed_files);
     }
-    resolve.changed_files = lines_of(read_file(changed_files, kLimit));
+    resolve.changed_files = paths_of(read_file(changed_files, kLimit));
   }
   note_what_does_not_count(*this);
 }

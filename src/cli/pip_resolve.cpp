@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/lines.h"
 #include "cli/run_in_image.h"
 
 namespace dlc::cli {
@@ -108,12 +108,9 @@ PipAnswer read_answer(const std::string& output) {
 /// The lines in which pip says what is wrong.
 std::string pip_reason(const std::string& error) {
   std::string reason;
-  for (std::size_t begin = 0; begin < error.size();) {
-    const auto end = std::min(error.find('\n', begin), error.size());
-    const auto line = error.substr(begin, end - begin);
-    begin = end + 1;
-    if (line.find_first_not_of(" \t\r") != std::string::npos && !line.starts_with("WARNING:")) {
-      reason += "  " + line + "\n";
+  for (const auto line : split_lines(error)) {
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos && !line.starts_with("WARNING:")) {
+      reason += fmt::format("  {}\n", line);
     }
   }
   if (!reason.empty()) {

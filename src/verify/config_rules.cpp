@@ -141,6 +141,13 @@ void check_paths_of_env(const Subject& subject, const Report& report) {
   }
 }
 
+/// A list of requirements and nothing else: there is nothing to license.
+bool has_only_metadata(const contents::PythonPackage& package) {
+  return !package.files.empty() && std::ranges::all_of(package.files, [&](const auto& file) {
+    return file.starts_with(package.place + "/");
+  });
+}
+
 void check_licences(const Subject& subject, const Report& report) {
   for (const auto& package : subject.debian) {
     if (!package.has_copyright) {
@@ -149,7 +156,8 @@ void check_licences(const Subject& subject, const Report& report) {
     }
   }
   for (const auto& package : subject.python) {
-    if (package.license.empty() && package.license_files.empty() && !subject.debian_files.contains(package.metadata)) {
+    if (package.license.empty() && package.license_files.empty() && !has_only_metadata(package) &&
+        !subject.debian_files.contains(package.metadata)) {
       report(package.metadata, fmt::format("the Python package {} {} neither names its licence nor brings it",
                                            package.name, package.version));
     }

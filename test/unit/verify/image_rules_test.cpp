@@ -232,6 +232,18 @@ TEST(ImageRules, EachBrokenImageGetsItsFindingAndNoOther) {
   }
 }
 
+TEST(ImageRules, APackageOfRequirementsAloneNeedsNoLicence) {
+  Case c;
+  const std::string place = kSite + std::string("meta-1.0.dist-info/");
+  c.image.file(place + "METADATA", "Name: meta\nVersion: 1.0\nRequires-Dist: one\n");
+  c.image.file(place + "RECORD", "meta-1.0.dist-info/METADATA,,\nmeta-1.0.dist-info/RECORD,,\n");
+  EXPECT_TRUE(c.check().empty());
+  c.image.file(place + "RECORD", "meta-1.0.dist-info/METADATA,,\nmeta.py,,\n");
+  c.image.file(kSite + std::string("meta.py"), "");
+  ASSERT_EQ(c.check().size(), 1U);
+  EXPECT_EQ(c.check()[0].rule, std::string("DLC044"));
+}
+
 TEST(ImageRules, EachRuleHasABrokenImageAndALineInTheDocs) {
   std::ifstream in(std::string(DLC_SOURCE_DIR) + "/docs/image-check.md");
   const std::string page((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());

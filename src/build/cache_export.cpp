@@ -18,7 +18,8 @@ namespace {
 /// Collects steps and their layers, each once.
 class CacheWriter {
  public:
-  CacheWriter(const Graph& graph, store::Store& store) : graph_(graph), store_(store) {}
+  CacheWriter(const Graph& graph, store::Store& store, const codec::CompressionOptions& compression)
+      : graph_(graph), store_(store), compression_(compression) {}
 
   void add(const StepIdentity& step) {
     const auto record = store_.records().find_step(step.definition);
@@ -55,19 +56,34 @@ class CacheWriter {
     }
   }
 
-  /// False where a layer's blob is not here.
+  /// False where a layer is not here.
   bool add_layers(const Digest& chain, std::size_t base_layers, CachedStep& step) {
     if (chain.is_zero()) {
       return true;
     }
-    const auto layers = store_.layers().chain(chain);
+    auto layers = store_.layers().chain(chain);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const bool base = i < base_layers;
-      if (!base && (layers[i].blob.is_zero() || !store_.blobs().contains(layers[i].blob))) {
+      if (!base && !pack(layers[i])) {
         return false;
       }
       step.layers.push_back(index_of(layers[i], base));
     }
+    return true;
+  }
+
+  /// A layer that no image carries has no blob until somebody asks for one.
+  bool pack(store::Layer& layer) {
+    if (!layer.blob.is_zero() && store_.blobs().contains(layer.blob)) {
+      return true;
+    }
+    if (!layer.unpacked) {
+      return false;
+    }
+    const auto packed = store_.layers().recompress(layer.chain_id, compression_);
+    layer.blob = packed.digest;
+    layer.blob_size = packed.size;
+    layer.media_type = packed.media_type;
     return true;
   }
 
@@ -87,20 +103,11 @@ class CacheWriter {
 
   const Graph& graph_;
   store::Store& store_;
+  const codec::CompressionOptions& compression_;
   CacheDocument document_;
   std::set<Digest> seen_;
   std::map<std::pair<Digest, bool>, std::size_t> indexes_;
 };
-
-/// The vertices that an image's own layers come from.
-std::set<VertexId> spine(const Graph& graph, VertexId id) {
-  std::set<VertexId> vertices{id};
-  while (!graph.at(id).inputs.empty()) {
-    id = graph.at(id).inputs[0];
-    vertices.insert(id);
-  }
-  return vertices;
-}
 
 Digest put_manifest(const CacheDocument& document, store::Store& store) {
   oci::Manifest manifest;
@@ -137,11 +144,11 @@ void write(const CacheSpec& spec, const Digest& manifest, store::Store& store, E
 }  // namespace
 
 void export_cache(const CacheSpec& spec, const Graph& graph, std::span<const ImageTarget> targets,
-                  std::span<const TargetResult> results, store::Store& store, EventBus& bus,
-                  const std::stop_token& stop) {
+                  std::span<const TargetResult> results, const codec::CompressionOptions& compression,
+                  store::Store& store, EventBus& bus, const std::stop_token& stop) {
   Activity activity(bus, ActivityKind::other, "exporting cache to " + spec.place);
   try {
-    CacheWriter writer(graph, store);
+    CacheWriter writer(graph, store, compression);
     for (std::size_t t = 0; t < targets.size(); ++t) {
       const auto own = spine(graph, targets[t].root);
       for (const auto& step : results[t].identities) {

@@ -15,6 +15,7 @@ namespace dlc::build {
 store::CommitOptions commit_options(const StepContext& context) {
   return {.epoch = context.vertex.epoch,
           .compression = context.options.compression,
+          .pack = context.pack,
           .ancestors = true,
           .stop = context.stop};
 }

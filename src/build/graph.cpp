@@ -152,4 +152,13 @@ VertexId Graph::add(Vertex vertex) {
   return known->second;
 }
 
+std::set<VertexId> spine(const Graph& graph, VertexId id) {
+  std::set<VertexId> vertices{id};
+  while (!graph.at(id).inputs.empty()) {
+    id = graph.at(id).inputs[0];
+    vertices.insert(id);
+  }
+  return vertices;
+}
+
 }  // namespace dlc::build

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -183,6 +184,9 @@ class Graph {
   std::vector<Vertex> vertices_;
   std::unordered_map<std::string, VertexId> known_;  // by the operation's canonical text
 };
+
+/// The vertices that the file system of `id` is stacked from: its own layers' and its base's.
+[[nodiscard]] std::set<VertexId> spine(const Graph& graph, VertexId id);
 
 /// The operation's canonical text: all that decides its result except its inputs' content. What is in and what is out:
 /// docs/engine.md, "Keys". Equal texts, equal operations.

@@ -35,6 +35,7 @@ struct VertexState {
   enum class Status { idle, known, waiting, running, done, failed };
   Status status = Status::idle;
   bool reachable = false;
+  bool in_image = false;  ///< its layer is one of a target's
   bool ran = false;
   bool anew = false;                         ///< it must not be taken from the cache, or what it is made of must not
   std::size_t owner = 0;                     ///< the first target that reaches it
@@ -70,6 +71,9 @@ class Solve {
     for (std::size_t t = 0; t < targets_.size(); ++t) {
       std::vector<bool> seen(graph_.size());
       reach(targets_[t].root, t, seen);
+      for (const auto id : spine(graph_, targets_[t].root)) {
+        states_[id].in_image = true;
+      }
     }
     for (VertexId id = 0; id < graph_.size(); ++id) {
       if (states_[id].reachable) {
@@ -445,8 +449,13 @@ class Solve {
       }
     }
     const auto begin = Clock::now();
-    const StepContext context{
-        .store = store_, .options = options_, .vertex = vertex, .inputs = inputs, .activity = activity, .stop = stop_};
+    const StepContext context{.store = store_,
+                              .options = options_,
+                              .vertex = vertex,
+                              .inputs = inputs,
+                              .pack = states_[id].in_image,
+                              .activity = activity,
+                              .stop = stop_};
     const auto layer = perform(context);
     const auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
     record_time(layer, vertex);
@@ -515,15 +524,29 @@ class Solve {
       result.layers = store_.layers().chain(chain);
     }
     for (auto& layer : result.layers) {
-      if (layer.blob.is_zero() || !store_.blobs().contains(layer.blob) || wants_recompression(layer)) {
-        const auto descriptor = store_.layers().recompress(layer.chain_id, options_.compression);
-        layer.blob = descriptor.digest;
-        layer.blob_size = descriptor.size;
-        layer.media_type = descriptor.media_type;
-      }
+      pack(layer, t < parents_.size() ? parents_[t] : 0);
     }
     assemble(target, graph_.at(target.root).epoch, store_, result);
     return result;
+  }
+
+  /// Sees to a blob as it is wanted. There is none where the layer was made for a stage that no image had.
+  void pack(store::Layer& layer, ActivityId parent) {
+    const bool here = !layer.blob.is_zero() && store_.blobs().contains(layer.blob);
+    if (here && !wants_recompression(layer)) {
+      return;
+    }
+    std::optional<Activity> activity;
+    if (!here) {
+      activity.emplace(bus_, ActivityKind::layer, "packing layer " + layer.diff_id.str(), parent);
+    }
+    const auto packed = store_.layers().recompress(layer.chain_id, options_.compression);
+    layer.blob = packed.digest;
+    layer.blob_size = packed.size;
+    layer.media_type = packed.media_type;
+    if (activity) {
+      activity->finish(ActivityResult::done);
+    }
   }
 
   [[nodiscard]] bool wants_recompression(const store::Layer& layer) {

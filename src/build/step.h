@@ -26,6 +26,7 @@ struct StepContext {
   const SolveOptions& options;
   const Vertex& vertex;
   std::vector<Value> inputs;  ///< unpacked and ready
+  bool pack;                  ///< an image will carry its layer
   Activity& activity;
   std::stop_token stop;
 };

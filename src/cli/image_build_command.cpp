@@ -254,7 +254,8 @@ class ImageBuild {
       root = build::form_for({}, image, store_);
     }
     for (const auto& spec : request_.cache_to) {
-      build::export_cache(spec, graph_, targets_, results, store_, bus_, interrupt_.token());
+      build::export_cache(spec, graph_, targets_, results, request_.solve.compression, store_, bus_,
+                          interrupt_.token());
     }
     write_result_files(request_, *root, results, store_);
     return *root;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -145,25 +147,24 @@ std::optional<IndexEntry> parse_line(std::string_view line) {
   return entry;
 }
 
+constexpr std::array<std::pair<codec::TarEntry::Type, char>, 7> kTypeLetters{{
+    {codec::TarEntry::Type::file, 'f'},
+    {codec::TarEntry::Type::hard_link, 'h'},
+    {codec::TarEntry::Type::symlink, 'l'},
+    {codec::TarEntry::Type::character, 'c'},
+    {codec::TarEntry::Type::block, 'b'},
+    {codec::TarEntry::Type::directory, 'd'},
+    {codec::TarEntry::Type::fifo, 'p'},
+}};
+
 char type_letter(codec::TarEntry::Type type) {
-  using Type = codec::TarEntry::Type;
-  switch (type) {
-    case Type::file:
-      return 'f';
-    case Type::hard_link:
-      return 'h';
-    case Type::symlink:
-      return 'l';
-    case Type::character:
-      return 'c';
-    case Type::block:
-      return 'b';
-    case Type::directory:
-      return 'd';
-    case Type::fifo:
-      return 'p';
-  }
-  return 'f';
+  const auto found = std::ranges::find(kTypeLetters, type, &decltype(kTypeLetters)::value_type::first);
+  return found == kTypeLetters.end() ? 'f' : found->second;
+}
+
+codec::TarEntry::Type type_of_letter(char letter) {
+  const auto found = std::ranges::find(kTypeLetters, letter, &decltype(kTypeLetters)::value_type::second);
+  return found == kTypeLetters.end() ? codec::TarEntry::Type::file : found->first;
 }
 
 std::string read_all(const std::filesystem::path& path) {
@@ -188,6 +189,22 @@ IndexEntry index_entry(const codec::TarEntry& entry, std::string path) {
   IndexEntry result;
   result.path = std::move(path);
   result.type = type_letter(entry.type);
+  result.mode = entry.mode;
+  result.uid = entry.uid;
+  result.gid = entry.gid;
+  result.size = entry.size;
+  result.mtime = entry.mtime;
+  result.link = entry.link;
+  result.major = entry.major;
+  result.minor = entry.minor;
+  result.xattrs = entry.xattrs;
+  return result;
+}
+
+codec::TarEntry tar_entry(const IndexEntry& entry) {
+  codec::TarEntry result;
+  result.path = entry.path;
+  result.type = type_of_letter(entry.type);
   result.mode = entry.mode;
   result.uid = entry.uid;
   result.gid = entry.gid;

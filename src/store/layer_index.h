@@ -17,6 +17,9 @@ inline constexpr std::uint64_t kKeptLimit = 1U << 20;
 /// An entry without content, offset and kept content.
 [[nodiscard]] IndexEntry index_entry(const codec::TarEntry& entry, std::string path);
 
+/// What the tar says of an entry.
+[[nodiscard]] codec::TarEntry tar_entry(const IndexEntry& entry);
+
 /// Writes to a name of its own in `scratch` and renames over `path`.
 void write_index(const std::filesystem::path& path, const std::filesystem::path& scratch,
                  const std::vector<IndexEntry>& entries);

@@ -33,6 +33,20 @@ codec::TarEntry::Type type_of(const struct stat& status) {
   }
 }
 
+/// Gives a file's bytes on, piece by piece.
+template <typename Take>
+void read_content(int root, const std::string& path, std::uint64_t size, std::span<std::byte> buffer, Take take) {
+  const UniqueFd file = open_beneath(root, path, O_RDONLY);
+  for (std::uint64_t left = size; left > 0;) {
+    const auto chunk = buffer.first(std::min<std::uint64_t>(left, buffer.size()));
+    if (read_full(file.get(), chunk, path) != chunk.size()) {
+      throw Error(ErrorKind::failed, "/" + path + " became shorter while its layer was written");
+    }
+    take(chunk);
+    left -= chunk.size();
+  }
+}
+
 class Writer {
  public:
   Writer(int upper, std::optional<std::int64_t> epoch, codec::Sink& out, Activity* activity)
@@ -112,12 +126,7 @@ class Writer {
     line.offset = tar_.offset();
     const bool keep = is_kept_path(path) && size <= kKeptLimit;
     codec::Sha256 hash;
-    const UniqueFd file = open_beneath(upper_, path, O_RDONLY);
-    for (std::uint64_t left = size; left > 0;) {
-      const auto chunk = std::span(buffer_).first(std::min<std::uint64_t>(left, buffer_.size()));
-      if (read_full(file.get(), chunk, path) != chunk.size()) {
-        throw Error(ErrorKind::failed, "/" + path + " became shorter while its layer was written");
-      }
+    read_content(upper_, path, size, buffer_, [&](std::span<const std::byte> chunk) {
       hash.update(chunk);
       tar_.data(chunk);
       if (keep) {
@@ -125,9 +134,8 @@ class Writer {
           line.kept += static_cast<char>(byte);
         }
       }
-      left -= chunk.size();
       done_ += chunk.size();
-    }
+    });
     line.content = hash.finish();
   }
 
@@ -148,6 +156,20 @@ std::vector<IndexEntry> write_layer(int upper, const std::vector<Change>& change
   auto index = Writer(upper, epoch, out, activity).run(changes);
   out.finish();
   return index;
+}
+
+void rewrite_layer(int snapshot, const std::vector<IndexEntry>& index, codec::Sink& out) {
+  codec::TarWriter tar(out);
+  std::vector<std::byte> buffer(kBufferBytes);
+  for (const auto& line : index) {
+    const auto entry = tar_entry(line);
+    tar.begin(entry);
+    if (entry.type == codec::TarEntry::Type::file && entry.size > 0) {
+      read_content(snapshot, line.path, line.size, buffer, [&](std::span<const std::byte> chunk) { tar.data(chunk); });
+    }
+  }
+  tar.finish();
+  out.finish();
 }
 
 }  // namespace dlc::store

@@ -185,9 +185,9 @@ struct Layers::State {
     const UniqueFd upper = open_directory(snapshot.upper());
     LowerView lower(lowers(parent), mode);
     const auto changes = find_changes(upper.get(), lower, options.ancestors, other_names(parent));
-    const auto writer = blobs.create();
-    const auto compressor = codec::compress(*writer, options.compression);
-    HashingSink hashed(*compressor);
+    const auto writer = options.pack ? blobs.create() : nullptr;
+    const auto packed = writer ? codec::compress(*writer, options.compression) : std::make_unique<codec::NullSink>();
+    HashingSink hashed(*packed);
     codec::StoppableSink tar(hashed, options.stop);
     const auto entries = write_layer(upper.get(), changes, options.epoch, tar, activity);
     restore_root(upper.get(), lower);
@@ -204,7 +204,7 @@ struct Layers::State {
       layer.blob = made->digest;
       layer.blob_size = made->size;
       layer.media_type = made->media_type;
-    } else {
+    } else if (writer) {
       layer.blob = writer->commit();
       layer.blob_size = writer->size();
       layer.media_type = media_type_of(options.compression.kind);
@@ -300,6 +300,20 @@ struct Layers::State {
     return layer;
   }
 
+  // From the layer's blob, else from its snapshot. Returns which it was.
+  std::string copy_tar(const Layer& layer, codec::Sink& out) {
+    if (layer.unpacked && (layer.blob.is_zero() || !blobs.contains(layer.blob))) {
+      const UniqueFd snapshot = open_directory(snapshot_path(layer.chain_id) / "fs");
+      rewrite_layer(snapshot.get(), index(layer.diff_id), out);
+      return "the snapshot of layer " + layer.chain_id.str();
+    }
+    const UniqueFd blob = blobs.open(layer.blob);
+    FileSource file(blob.get(), blobs.path_of(layer.blob).string());
+    codec::copy(*codec::decompress(file), out);
+    out.finish();
+    return "blob " + layer.blob.str();
+  }
+
   oci::Descriptor recompress(const Digest& chain, const codec::CompressionOptions& options) {
     const auto layer = table.find(chain);
     if (!layer) {
@@ -313,20 +327,13 @@ struct Layers::State {
       result.size = made->size;
       return result;
     }
-    const UniqueFd blob = blobs.open(layer->blob);
-    FileSource file(blob.get(), blobs.path_of(layer->blob).string());
-    const auto plain = codec::decompress(file);
     const auto writer = blobs.create();
     const auto compressor = codec::compress(*writer, options);
     HashingSink tar(*compressor);
-    std::vector<std::byte> buffer(1 << 20);
-    while (const std::size_t count = plain->read(buffer)) {
-      tar.write(std::span<const std::byte>(buffer).first(count));
-    }
-    tar.finish();
+    const auto source = copy_tar(*layer, tar);
     if (tar.digest() != layer->diff_id) {
-      throw Error(ErrorKind::corrupt, "blob " + layer->blob.str() + " unpacks to " + tar.digest().str() +
-                                          ", expected " + layer->diff_id.str());
+      throw Error(ErrorKind::corrupt,
+                  source + " gives " + tar.digest().str() + ", expected " + layer->diff_id.str());
     }
     result.digest = writer->commit();
     result.size = writer->size();

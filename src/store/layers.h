@@ -56,6 +56,7 @@ class WorkingSnapshot {
 struct CommitOptions {
   std::optional<std::int64_t> epoch;  ///< later times of changed files become this, in the layer and in the snapshot
   codec::CompressionOptions compression;
+  bool pack = true;       ///< false: only the snapshot is kept; `recompress` makes the blob when one is asked for
   bool ancestors = true;  ///< an entry for each ancestor of a changed path (not for COPY --link)
   std::stop_token stop;   ///< a request is Error(cancelled), and nothing is kept
 };
@@ -104,7 +105,8 @@ class Layers {
   Layer unpack(const Digest& chain_id, const std::stop_token& stop = {}, Activity* activity = nullptr);
   /// Adopts and unpacks a tar stream as a layer (a base root file system, an `ADD` archive image).
   [[nodiscard]] Layer import_tar(const Digest& parent, codec::Source& tar, const CommitOptions& options);
-  /// Another compression of an existing layer; the blob is made once and recorded.
+  /// Another compression of an existing layer, or the first one of a layer that has only its snapshot; the blob is made
+  /// once and recorded. Error(corrupt) where what is here is not the layer's tar.
   [[nodiscard]] oci::Descriptor recompress(const Digest& chain_id, const codec::CompressionOptions& options);
 
   /// In the order of the tar. Read from index/, or made from the blob where it is missing there.

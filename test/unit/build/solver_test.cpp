@@ -169,6 +169,29 @@ TEST_F(SolverTest, runs_steps_and_reuses_them) {
   EXPECT_EQ(again[0].manifest.digest, first[0].manifest.digest);
 }
 
+TEST_F(SolverTest, only_what_an_image_carries_is_packed) {
+  const auto stage = run(image(), "echo made > /made");
+  const auto root = copy(image(), stage, "/made", "/copied");
+  const auto blob_of_stage = [&](const TargetResult& result) {
+    for (const auto& step : result.identities) {
+      if (step.vertex == stage) {
+        const auto layer = store_->layers().find(store_->records().find_step(step.definition)->result);
+        return layer->blob;
+      }
+    }
+    return Digest();
+  };
+  const auto first = solve_all({target("a", root)});
+  ASSERT_FALSE(first[0].error) << first[0].error->what();
+  EXPECT_EQ(file_in(first[0], "copied"), "made\n");
+  EXPECT_TRUE(blob_of_stage(first[0]).is_zero());
+  const auto image_of_stage = solve_all({target("stage", stage)});
+  ASSERT_FALSE(image_of_stage[0].error) << image_of_stage[0].error->what();
+  EXPECT_EQ(image_of_stage[0].steps.cached, 1U);
+  EXPECT_EQ(image_of_stage[0].layers.back().blob, blob_of_stage(first[0]));
+  EXPECT_TRUE(store_->blobs().contains(image_of_stage[0].layers.back().blob));
+}
+
 TEST_F(SolverTest, shared_step_runs_once_for_two_images) {
   const auto shared = run(image(), "echo shared > /s");
   const auto results = solve_all({target("a", run(shared, "true > /a")), target("b", run(shared, "true > /b"))});

@@ -306,6 +306,50 @@ TEST_F(LayersCommit, recompression_is_made_once_and_checked) {
   EXPECT_EQ(store().layers().find(layer.chain_id)->blob, layer.blob);
 }
 
+/// A layer of every kind of entry over another one, with only its snapshot.
+class UnpackedOnly : public LayersCommit {
+ protected:
+  Layer changed(bool pack) {
+    auto options = options_of(1'500'000'000);
+    options.pack = pack;
+    return step(base().chain_id, R"(
+      rm data/deep/er/c; rm -r empty; rm etc/hosts; mkdir etc/hosts; echo new > etc/hosts/new
+      ln usr/bin/tool usr/bin/third; chmod 0755 data; mkfifo pipe; mknod zero c 1 5; : > nothing
+      head -c 3000000 /dev/urandom > large; setfattr -n user.colour -v red large
+      ln -s /nowhere "odd name")",
+                options);
+  }
+};
+
+TEST_F(UnpackedOnly, the_blob_is_made_when_it_is_asked_for) {
+  const auto layer = changed(false);
+  EXPECT_TRUE(layer.blob.is_zero());
+  EXPECT_TRUE(layer.unpacked);
+  std::size_t blobs = 0;
+  store().blobs().for_each([&](const Digest&, std::uint64_t) { ++blobs; });
+  EXPECT_EQ(blobs, 1U) << "the base's alone";
+  const auto packed = store().layers().recompress(layer.chain_id, options_of().compression);
+  EXPECT_EQ(store().layers().find(layer.chain_id)->blob, packed.digest);
+  EXPECT_EQ(packed.media_type, oci::kLayerGzipType);
+  expect_consistent(layer.chain_id);
+}
+
+TEST_F(UnpackedOnly, a_damaged_snapshot_is_not_packed) {
+  const auto layer = changed(false);
+  const auto file = store().layers().lowers(layer.chain_id).front() / "large";
+  const auto pack = [&] { static_cast<void>(store().layers().recompress(layer.chain_id, options_of().compression)); };
+  write_file_atomically(file, std::string(3'000'000, 'x'));
+  try {
+    pack();
+    FAIL() << "a snapshot with another file was packed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt) << error.what();
+  }
+  write_file_atomically(file, "short");
+  EXPECT_THROW(pack(), Error);
+  EXPECT_TRUE(store().layers().find(layer.chain_id)->blob.is_zero());
+}
+
 TEST_F(LayersCommit, many_layers_stack) {
   Digest parent = base().chain_id;
   for (int i = 0; i < 12; ++i) {

@@ -215,6 +215,17 @@ void add_mount(RunOptions& options, const std::string& text) {
   }
 }
 
+/// Below this the kernel searches for memory to take back without end before a program starts; Docker's limit too.
+constexpr std::uint64_t kLeastMemory = 6U << 20;
+
+std::uint64_t parse_memory(const std::string& text) {
+  const auto bytes = parse_bytes(text, "--memory");
+  if (bytes != 0 && bytes < kLeastMemory) {
+    throw run_usage(fmt::format("--memory {}: want at least 6m", text));
+  }
+  return bytes;
+}
+
 std::uint64_t parse_number(const std::string& text, const std::string& option) {
   if (text == "-1" || text == "unlimited") {
     return ~std::uint64_t{0};
@@ -333,7 +344,7 @@ void interpret(RunOptions& options, const RawOptions& raw) {
                        : raw.host_certs == "file" ? sandbox::HostCerts::file
                                                   : sandbox::HostCerts::env;
   options.cpus = raw.cpus.empty() ? 0 : parse_cpus(raw.cpus);
-  options.memory = raw.memory.empty() ? 0 : parse_bytes(raw.memory, "--memory");
+  options.memory = raw.memory.empty() ? 0 : parse_memory(raw.memory);
   options.shm_size = raw.shm_size.empty() ? options.shm_size : parse_bytes(raw.shm_size, "--shm-size");
   if (!options.working_dir.empty() && !options.working_dir.starts_with('/')) {
     throw run_usage(fmt::format("-w {}: the working directory must be an absolute path", options.working_dir));

@@ -4,9 +4,9 @@
     trim_packages.py SITE_PACKAGES
 
 Removed: headers and static libraries (there is no compiler in the images), the packages' own tests, libclang.so (a tool to
-generate bindings; TensorFlow declares it and imports it nowhere), CUDA libraries that neither TensorFlow nor another library
-loads, and symbol tables that only debuggers read. Everything that can be imported stays importable, but for the tests and
-clang.cindex. Package metadata is not touched: `pip check` sees what pip installed. Prints what each rule saved.
+generate bindings; TensorFlow declares it and imports it nowhere), libraries that nothing loads, stubs for editors, and symbol
+tables that only debuggers read. Everything that can be imported stays importable, but for the tests, clang.cindex and
+tensorflow.compiler.mlir.stablehlo. Package metadata is not touched: `pip check` sees what pip installed. Prints what each rule saved.
 """
 import pathlib
 import shutil
@@ -19,11 +19,17 @@ RULES = {
     "static libraries": ["**/*.a"],
     "tests": ["*/**/tests", "joblib/test", "keras/**/*_test.py", "keras/**/__pycache__/*_test.*.pyc"],
     "libclang": ["clang/native/libclang.so"],
+    # Operations that libtensorflow_cc has too; a module for compilers that TensorFlow itself does not import.
+    "TensorFlow unused": [
+        "tensorflow/compiler/tf2xla/ops/_xla_ops.so",
+        "tensorflow/compiler/mlir/stablehlo/stablehlo_extension.so",
+    ],
+    "stubs": ["**/*.pyi", "**/*.pyx", "**/*.pxd"],
     # The solver for several GPUs; NVRTC built in another way, under another name; the compiler of CUDA C++, of which XLA
     # takes ptxas and libdevice only.
     "CUDA unused": [
         "nvidia/cusolver/lib/libcusolverMg.so.*",
-        "nvidia/cuda_nvrtc/lib/libnvrtc.alt.so.*",
+        "nvidia/cuda_nvrtc/lib/libnvrtc*.alt.so.*",
         "nvidia/cuda_nvcc/nvvm/lib64/libnvvm.so",
     ],
 }

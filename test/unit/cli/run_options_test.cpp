@@ -89,6 +89,9 @@ TEST(RunOptionsTest, PortsAreTheHosts) {
 }
 
 TEST(RunOptionsTest, NumbersOfCpusAndSeconds) {
+  EXPECT_EQ(parsed({"-m", "6m", "i"}).memory, 6U << 20);
+  EXPECT_EQ(parsed({"-m", "0", "i"}).memory, 0U);
+  EXPECT_EQ(failure({"-m", "1k", "i"}), ErrorKind::usage);
   EXPECT_EQ(parsed({"--cpus", "1.5", "i"}).cpus, 1.5);
   EXPECT_EQ(parsed({"--stop-timeout", "10", "i"}).stop_timeout, 10);
   for (const char* text : {"abc", "-1", "nan", "inf", "1e9", "2x", ""}) {

@@ -1,5 +1,6 @@
 #pragma once
-// From a list of changes to a layer's tar: deterministic, one pass over the files (read, hash, tar). And the same tar again.
+// From a list of changes to a layer's tar: deterministic, one pass over the files (read, hash, tar). And the same tar
+// again.
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -17,8 +18,8 @@ namespace dlc::store {
                                                   std::optional<std::int64_t> epoch, codec::Sink& out,
                                                   Activity* activity);
 
-/// Writes the same tar again and finishes it, from the index that write_layer gave and the snapshot that its upper became.
-/// Damage shows in the tar's digest, and a file that became shorter is an Error.
+/// Writes the same tar again and finishes it, from the index that write_layer gave and the snapshot that its upper
+/// became. Damage shows in the tar's digest, and a file that became shorter is an Error.
 void rewrite_layer(int snapshot, const std::vector<IndexEntry>& index, codec::Sink& out);
 
 }  // namespace dlc::store

@@ -332,8 +332,7 @@ struct Layers::State {
     HashingSink tar(*compressor);
     const auto source = copy_tar(*layer, tar);
     if (tar.digest() != layer->diff_id) {
-      throw Error(ErrorKind::corrupt,
-                  source + " gives " + tar.digest().str() + ", expected " + layer->diff_id.str());
+      throw Error(ErrorKind::corrupt, source + " gives " + tar.digest().str() + ", expected " + layer->diff_id.str());
     }
     result.digest = writer->commit();
     result.size = writer->size();

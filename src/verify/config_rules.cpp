@@ -143,9 +143,8 @@ void check_paths_of_env(const Subject& subject, const Report& report) {
 
 /// A list of requirements and nothing else: there is nothing to license.
 bool has_only_metadata(const contents::PythonPackage& package) {
-  return !package.files.empty() && std::ranges::all_of(package.files, [&](const auto& file) {
-    return file.starts_with(package.place + "/");
-  });
+  return !package.files.empty() &&
+         std::ranges::all_of(package.files, [&](const auto& file) { return file.starts_with(package.place + "/"); });
 }
 
 void check_licences(const Subject& subject, const Report& report) {

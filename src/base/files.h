@@ -13,8 +13,9 @@ namespace dlc {
 
 enum class Durability { volatile_, durable };
 
-/// Writes beside `path` and renames over it, so a reader sees the old or the new file. `durable` also syncs the file
-/// and its directory.
+/// Writes beside `path` and renames over it, so a reader sees the old or the new file. Whatever is at `path` gives way,
+/// a link or device too: for files of our own. A path that the user names for a result: base/output_file.h. `durable`
+/// also syncs the file and its directory.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text,
                            Durability durability = Durability::volatile_, unsigned mode = 0644);
 

@@ -10,8 +10,7 @@
 #include <deque>
 
 #include "base/error.h"
-#include "base/fd.h"
-#include "base/files.h"
+#include "base/output_file.h"
 #include "base/process.h"
 #include "build/mounted_chain.h"
 #include "build/tree_tar.h"
@@ -71,17 +70,10 @@ void write_tar(const OutputSpec& spec, std::span<const ExportedTree> trees) {
     write_tree_tar(out, trees);
     return;
   }
-  const auto temporary = spec.dest + ".part";
-  auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  try {
-    codec::FdSink out(fd.get(), temporary);
-    write_tree_tar(out, trees);
-    fd.close(temporary);
-    fs::rename(temporary, spec.dest);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  OutputFile file(spec.dest);
+  codec::FdSink out(file.fd(), file.name());
+  write_tree_tar(out, trees);
+  file.commit();
 }
 
 void set_time(const fs::path& path, std::int64_t seconds) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/files.h"
+#include "base/output_file.h"
 #include "buildspec/lint.h"
 #include "cli/build_metrics.h"
 #include "cli/build_push.h"
@@ -136,8 +137,7 @@ void write_metrics(const std::vector<ImageOutcome>& outcomes, const BuildOptions
   const auto& environment = options.buildspecs.resolve.environment;
   const auto context = environment.find("BUILD_CONTEXT");
   try {
-    write_file_atomically(options.metrics,
-                          metrics_text(outcomes, context == environment.end() ? "DEV" : context->second));
+    write_output_file(options.metrics, metrics_text(outcomes, context == environment.end() ? "DEV" : context->second));
   } catch (const Error& error) {
     std::fprintf(stderr, "warning: --metrics: %s\n", error.what());
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/files.h"
+#include "base/output_file.h"
 #include "cli/json_text.h"
 #include "oci/reference.h"
 
@@ -55,7 +55,7 @@ namespace {
 
 void write_result(const std::string& option, const std::string& file, const std::string& text) {
   try {
-    write_file_atomically(file, text);
+    write_output_file(file, text);
   } catch (Error& error) {
     error.context("--" + option + " " + file);
     throw;

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/error.h"
-#include "base/files.h"
+#include "base/output_file.h"
 #include "cli/image_command.h"
 #include "cli/image_sbom.h"
 #include "cli/parse.h"
@@ -51,7 +51,7 @@ int run_image_sbom(std::span<const std::string> arguments, const GlobalOptions& 
   if (file.empty() || file == "-") {
     print_out(text);
   } else {
-    write_file_atomically(file, text);
+    write_output_file(file, text);
   }
   return 0;
 }

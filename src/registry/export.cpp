@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/files.h"
+#include "base/output_file.h"
 #include "codec/sinks.h"
 #include "codec/tar.h"
 #include "oci/json_guard.h"
@@ -341,27 +342,11 @@ void write_archive(codec::Sink& out, std::span<const ExportedImage> images) {
 }
 
 void write_archive_file(const fs::path& file, std::span<const ExportedImage> images) {
-  const auto parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  std::string name = (parent / ("." + file.filename().string() + ".XXXXXX")).string();
-  UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd) {
-    throw system_error("create a file in " + parent.string());
-  }
-  try {
-    codec::FdSink sink(fd.get(), file.string());
-    write_archive(sink, images);
-    sink.finish();
-    if (::fchmod(fd.get(), 0644) != 0) {
-      throw system_error("chmod " + name);
-    }
-    fd.close(name);
-    if (::rename(name.c_str(), file.c_str()) != 0) {
-      throw system_error("rename " + name + " to " + file.string());
-    }
-  } catch (...) {
-    ::unlink(name.c_str());
-    throw;
-  }
+  OutputFile out(file);
+  codec::FdSink sink(out.fd(), out.name());
+  write_archive(sink, images);
+  sink.finish();
+  out.commit();
 }
 
 }  // namespace dlc::registry

@@ -28,7 +28,7 @@ void write_layout(const std::filesystem::path& directory, std::span<const Export
 /// `podman load`, `skopeo` and `ctr image import` take it. For an index, manifest.json names the entry of this
 /// machine's platform (or the first).
 void write_archive(codec::Sink& out, std::span<const ExportedImage> images);
-/// The same into a file, by rename: nothing is left behind where it fails.
+/// The same into a file that the user named (base/output_file.h): nothing is left behind where it fails.
 void write_archive_file(const std::filesystem::path& file, std::span<const ExportedImage> images);
 
 }  // namespace dlc::registry

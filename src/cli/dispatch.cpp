@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/lines.h"
+#include "base/printable.h"
 #include "base/suggest.h"
 #include "cli/command.h"
 #include "cli/version.h"
@@ -172,6 +174,20 @@ int dispatch(std::span<const std::string> arguments) {
   return command->run(arguments.subspan(words), global);
 }
 
+namespace {
+
+/// A message may quote an image or an archive; its own lines stay.
+std::string printable_lines(std::string_view text) {
+  std::string result;
+  for (const auto line : split_lines(text)) {
+    result += printable(line) + "\n";
+  }
+  result.resize(result.size() - (result.empty() ? 0 : 1));
+  return result;
+}
+
+}  // namespace
+
 std::string render(const Error& error) {
   const auto& where = error.where();
   std::string place = where.file.empty() ? "dlc" : where.file;
@@ -179,7 +195,7 @@ std::string render(const Error& error) {
     place += fmt::format(":{}", where.line);
     place += where.column > 0 ? fmt::format(":{}", where.column) : "";
   }
-  std::string text = fmt::format("{}: error: {}\n", place, error.what());
+  std::string text = fmt::format("{}: error: {}\n", place, printable_lines(error.what()));
   if (!error.excerpt().empty()) {
     text += error.excerpt();
     text += error.excerpt().ends_with("\n") ? "" : "\n";

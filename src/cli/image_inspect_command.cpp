@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.h"
 #include "cli/image_command.h"
 #include "cli/image_lookup.h"
 #include "cli/json_text.h"
@@ -83,7 +84,7 @@ std::string join(const std::vector<std::string>& words) {
 
 void line(std::string& text, const char* name, const std::string& value) {
   if (!value.empty()) {
-    text += fmt::format("{:<12}{}\n", name, value);
+    text += fmt::format("{:<12}{}\n", name, printable(value));
   }
 }
 
@@ -192,11 +193,12 @@ std::string shown(const std::string& text, bool whole) {
   constexpr std::size_t kWidth = 90;
   std::string result;
   for (const char c : text) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-    if (!control || (!result.empty() && result.back() != ' ')) {
-      result += control ? ' ' : c;
+    const bool blank = c == '\n' || c == '\r' || c == '\t';
+    if (!blank || (!result.empty() && result.back() != ' ')) {
+      result += blank ? ' ' : c;
     }
   }
+  result = printable(result);
   if (!whole && result.size() > kWidth) {
     auto end = kWidth;
     while ((static_cast<unsigned char>(result[end]) & 0xC0U) == 0x80U) {

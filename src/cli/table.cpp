@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/printable.h"
+
 namespace dlc::cli {
 
 std::size_t text_width(std::string_view text) {
@@ -15,6 +17,7 @@ Table::Table(std::vector<std::string> header) {
 }
 
 void Table::add(std::vector<std::string> row) {
+  std::ranges::transform(row, row.begin(), printable);
   rows_.push_back(std::move(row));
 }
 

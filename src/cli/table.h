@@ -13,6 +13,7 @@ namespace dlc::cli {
 class Table {
  public:
   explicit Table(std::vector<std::string> header);
+  /// The cells are shown as `printable` gives them.
   void add(std::vector<std::string> row);
   /// Ends in a newline.
   [[nodiscard]] std::string text() const;

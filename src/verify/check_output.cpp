@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.h"
 #include "base/sarif.h"
 #include "contents/text_lines.h"
 
@@ -24,8 +25,8 @@ std::string mib(std::uint64_t bytes) {
 }
 
 std::string finding_text(const Finding& finding) {
-  return "    " + finding.path + (finding.path.empty() ? "" : ": ") + finding.message + "\n" +
-         (finding.allowed.empty() ? "" : "      allowed: " + finding.allowed + "\n");
+  return "    " + printable(finding.path) + (finding.path.empty() ? "" : ": ") + printable(finding.message) + "\n" +
+         (finding.allowed.empty() ? "" : "      allowed: " + printable(finding.allowed) + "\n");
 }
 
 std::string counted(std::size_t number, const char* noun) {
@@ -40,20 +41,20 @@ std::string size_text(const CheckedImage& image) {
   for (const auto& layer : layers) {
     auto step = layer.made_by.substr(0, layer.made_by.find('\n'));
     step.resize(std::min<std::size_t>(step.size(), 70));
-    text += fmt::format("    {:>11}  layer {}  {}\n", mib(layer.bytes), layer.number, step);
+    text += fmt::format("    {:>11}  layer {}  {}\n", mib(layer.bytes), layer.number, printable(step));
   }
   for (const auto& place : image.paths) {
-    text += fmt::format("    {:>11}  {}\n", mib(place.bytes), place.path);
+    text += fmt::format("    {:>11}  {}\n", mib(place.bytes), printable(place.path));
   }
   for (const auto& package : image.packages) {
-    text += fmt::format("    {:>11}  {}\n", mib(package.bytes), package.path);
+    text += fmt::format("    {:>11}  {}\n", mib(package.bytes), printable(package.path));
   }
   if (image.growth) {
     const auto bytes = image.growth->bytes;
     text += fmt::format("  against {}: {}{}\n", image.against, bytes < 0 ? "-" : "+",
                         mib(static_cast<std::uint64_t>(bytes < 0 ? -bytes : bytes)));
     for (const auto& place : image.growth->paths) {
-      text += fmt::format("    {:>11}  {}\n", "+" + mib(place.bytes), place.path);
+      text += fmt::format("    {:>11}  {}\n", "+" + mib(place.bytes), printable(place.path));
     }
   }
   return text;

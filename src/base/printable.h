@@ -1,0 +1,13 @@
+#pragma once
+// Text of unknown origin (what an image holds or says of itself) on its way to a terminal or into a line of output.
+#include <string>
+#include <string_view>
+
+namespace dlc {
+
+/// `text` in characters that neither steer a terminal nor end a line: control characters (C0, DEL, C1), line and
+/// paragraph separators and what turns the direction of writing become escapes as in C ("\n", "\x1b", "\u202e"), bytes
+/// that are no UTF-8 "\xff". All else stays, backslashes too: the result is for people, JSON is for programs.
+[[nodiscard]] std::string printable(std::string_view text);
+
+}  // namespace dlc

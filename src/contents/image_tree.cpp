@@ -147,8 +147,20 @@ void ImageTree::put(store::IndexEntry entry, std::size_t layer) {
       remove(entry.path, layer, true);
     }
   }
+  add_parents(entry.path, layer);
   auto path = entry.path;
   nodes_.insert_or_assign(std::move(path), Node{std::move(entry), layer});
+}
+
+void ImageTree::add_parents(std::string_view path, std::size_t layer) {
+  constexpr std::uint32_t kMode = 0755;  // as the extractor makes them
+  for (auto parent = directory_of(path); !parent.empty() && !nodes_.contains(parent); parent = directory_of(parent)) {
+    store::IndexEntry entry;
+    entry.path = parent;
+    entry.type = 'd';
+    entry.mode = kMode;
+    nodes_.emplace(parent, Node{std::move(entry), layer});
+  }
 }
 
 const Node* ImageTree::find(std::string_view path) const {

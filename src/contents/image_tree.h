@@ -41,7 +41,9 @@ struct LostFile {
   bool replaced = false;    ///< another file is at the path now
 };
 
-/// Immutable after construction; reading is thread-safe. Paths are relative ("usr/bin/env"), "" is the root.
+/// Immutable after construction; reading is thread-safe. Paths are relative ("usr/bin/env"), "" is the root. A
+/// directory that no layer has an entry for, but something below it, has a node too, with mode 0755 of root, as
+/// unpacking makes it.
 class ImageTree {
  public:
   using Nodes = std::map<std::string, Node, std::less<>>;
@@ -67,6 +69,7 @@ class ImageTree {
   void apply(const std::vector<store::IndexEntry>& entries, std::size_t layer);
   void remove(const std::string& path, std::size_t layer, bool children_only);
   void put(store::IndexEntry entry, std::size_t layer);
+  void add_parents(std::string_view path, std::size_t layer);
 
   Nodes nodes_;
   std::vector<LostFile> lost_;

@@ -21,6 +21,10 @@ class SampleImage : public LayerFiles {
       add('d', path.substr(0, slash));
     }
     known_.insert(path);
+    return without_parents(type, std::move(path), std::move(content), mode);
+  }
+  /// Leaves the directories above it out, as some tools' layers do.
+  store::IndexEntry& without_parents(char type, std::string path, std::string content, std::uint32_t mode = 0644) {
     store::IndexEntry entry;
     entry.path = std::move(path);
     entry.type = type;

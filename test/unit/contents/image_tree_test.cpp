@@ -88,6 +88,23 @@ TEST(ImageTree, AHardLinkIsTheFileItNames) {
   EXPECT_EQ(tree.find("b")->entry.link, "a");
 }
 
+TEST(ImageTree, DirectoriesWithoutAnEntryAreThere) {
+  SampleImage image;
+  image.without_parents('f', "usr/lib/x", "text");
+  image.without_parents('l', "usr/bin/y", "../lib/x");
+  image.next_layer();
+  image.without_parents('f', "usr/.wh.lib", "");
+  image.without_parents('f', "usr/lib/deep/er/z", "text");
+  const auto tree = image.tree();
+  EXPECT_THAT(tree.list("usr"), ElementsAre("usr/bin", "usr/lib"));
+  EXPECT_THAT(tree.list("usr/lib"), ElementsAre("usr/lib/deep"));
+  ASSERT_NE(tree.find("usr/lib/deep/er"), nullptr);
+  EXPECT_EQ(tree.find("usr/lib/deep/er")->entry.type, 'd');
+  EXPECT_EQ(tree.find("usr/lib/deep/er")->entry.mode, 0755U);
+  EXPECT_EQ(tree.resolve("usr/bin/../lib/deep/er/z"), "usr/lib/deep/er/z");
+  EXPECT_EQ(tree.resolve("usr/bin/y"), std::nullopt);
+}
+
 TEST(ImageTree, ListsOneDirectory) {
   SampleImage image;
   image.directory("d");

@@ -1,6 +1,10 @@
 #include "contents/python_version.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <tuple>
@@ -153,15 +157,27 @@ bool compatible(const PythonVersion& version, PythonVersion wanted) {
   return has_prefix(version, wanted);
 }
 
-/// "<1.0" does not mean 1.0rc1, ">1.0" neither 1.0.post1 nor 1.0+local.
+bool same_release(const PythonVersion& a, const PythonVersion& b) {
+  return a.epoch == b.epoch && compare_release(a.release, b.release) == std::strong_ordering::equal;
+}
+
+/// 1.0.post1 of 1.0, and 1.0a1.post1 of 1.0a1; but 1.0.post1 neither of 1.0a1 nor of 1.0.dev3.
+bool is_post_release_of(const PythonVersion& version, const PythonVersion& other) {
+  return version.post && !other.post && !other.dev && same_release(version, other) && version.pre == other.pre;
+}
+
+/// 1.0a1 and 1.0.dev1 of 1.0, and 1.0.post1.dev1 of 1.0.post1.
+bool is_pre_release_of(const PythonVersion& version, const PythonVersion& other) {
+  if (other.pre || other.dev || !same_release(version, other)) {
+    return false;
+  }
+  return other.post ? version.post == other.post && version.dev : version.pre || version.dev;
+}
+
+/// ">1.0" means neither 1.0.post1 nor (by the order without local parts) 1.0+local, "<1.0" not 1.0rc1.
 bool strictly(bool greater, const PythonVersion& version, const PythonVersion& wanted) {
   const auto order = version.compare(wanted, false);
-  const bool same_release =
-      version.epoch == wanted.epoch && compare_release(version.release, wanted.release) == std::strong_ordering::equal;
-  if (greater) {
-    return order > 0 && !(same_release && ((version.post && !wanted.post) || !version.local.empty()));
-  }
-  return order < 0 && !(same_release && (version.pre || version.dev) && !wanted.pre && !wanted.dev);
+  return greater ? order > 0 && !is_post_release_of(version, wanted) : order < 0 && !is_pre_release_of(version, wanted);
 }
 
 bool allows_one(std::string_view specifier, std::string_view text) {
@@ -173,14 +189,14 @@ bool allows_one(std::string_view specifier, std::string_view text) {
     }
   }
   auto right = trim(specifier.substr(op.size()));
-  if (op == "===") {
-    return lower(right) == lower(trim(text));
+  const auto version = PythonVersion::parse(text);
+  if (op == "===") {  // letter by letter, but with the version as pip writes it: it reads metadata so
+    return lower(right) == (version ? version->str() : lower(trim(text)));
   }
   const bool wildcard = right.ends_with(".*");
   if (wildcard) {
     right.remove_suffix(2);
   }
-  const auto version = PythonVersion::parse(text);
   const auto wanted = PythonVersion::parse(right);
   if (op.empty() || !version || !wanted || (wildcard && op != "==" && op != "!=")) {
     return false;
@@ -218,6 +234,21 @@ std::optional<PythonVersion> PythonVersion::parse(std::string_view text) {
     return version.local.empty() ? std::nullopt : std::optional(version);
   }
   return in.done() ? std::optional(version) : std::nullopt;
+}
+
+std::string PythonVersion::str() const {
+  static constexpr std::array kPre{"a", "b", "rc"};
+  std::string text = epoch > 0 ? fmt::format("{}!", epoch) : "";
+  text += fmt::format("{}", fmt::join(release, "."));
+  text += pre ? fmt::format("{}{}", kPre.at(static_cast<std::size_t>(pre->first)), pre->second) : "";
+  text += post ? fmt::format(".post{}", *post) : "";
+  text += dev ? fmt::format(".dev{}", *dev) : "";
+  for (std::size_t i = 0; i < local.size(); ++i) {
+    const auto number = Scanner(local[i]).number();  // "+01" is written "+1"
+    const bool all = local[i].find_first_not_of("0123456789") == std::string::npos;
+    text += (i == 0 ? "+" : ".") + (all && number ? std::to_string(*number) : local[i]);
+  }
+  return text;
 }
 
 std::strong_ordering PythonVersion::compare(const PythonVersion& other, bool with_local) const {

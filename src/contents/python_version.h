@@ -19,6 +19,8 @@ struct PythonVersion {
 
   /// nullopt where the text is no version ("2004d" of old packages, say).
   [[nodiscard]] static std::optional<PythonVersion> parse(std::string_view text);
+  /// In its normal form: "1.0.post1" of "v1.0-1".
+  [[nodiscard]] std::string str() const;
   [[nodiscard]] std::strong_ordering compare(const PythonVersion& other, bool with_local = true) const;
 };
 

@@ -13,7 +13,7 @@ namespace dlc::contents {
 struct SbomSubject {
   std::string name;     ///< "pr-mxnet-training:1.9.1-cpu-py3-debian12"
   std::string digest;   ///< of the manifest, "sha256:..."
-  std::string created;  ///< of the configuration, RFC 3339
+  std::string created;  ///< of the configuration, RFC 3339; anything else counts as 1970
   std::string architecture;
   std::string distribution;  ///< "debian-12", of etc/os-release
   std::vector<DebianPackage> debian;

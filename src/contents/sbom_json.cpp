@@ -6,6 +6,7 @@
 
 #include "contents/sbom.h"
 #include "contents/text_lines.h"
+#include "oci/image.h"
 
 namespace dlc::contents {
 
@@ -30,7 +31,7 @@ std::string encoded(std::string_view text) {
 
 std::string purl(const SbomSubject& subject, const DebianPackage& package) {
   const auto vendor = subject.distribution.substr(0, subject.distribution.find('-'));
-  return fmt::format("pkg:deb/{}/{}@{}?arch={}{}", vendor.empty() ? "debian" : vendor, encoded(package.name),
+  return fmt::format("pkg:deb/{}/{}@{}?arch={}{}", vendor.empty() ? "debian" : encoded(vendor), encoded(package.name),
                      encoded(package.version), encoded(package.architecture),
                      subject.distribution.empty() ? "" : "&distro=" + encoded(subject.distribution));
 }
@@ -114,6 +115,14 @@ Json licences(const std::vector<std::string>& names) {
   return json;
 }
 
+constexpr const char* kNoTime = "1970-01-01T00:00:00Z";
+
+/// SPDX knows one form only, "2026-11-29T21:45:41Z": no fractions, no zone but UTC.
+std::string spdx_time(const std::string& created) {
+  const auto seconds = oci::parse_rfc3339(created);
+  return seconds ? oci::rfc3339(*seconds) : kNoTime;
+}
+
 }  // namespace
 
 std::string to_spdx(const SbomSubject& subject, std::string_view tool) {
@@ -122,7 +131,7 @@ std::string to_spdx(const SbomSubject& subject, std::string_view tool) {
             {"SPDXID", "SPDXRef-DOCUMENT"},
             {"name", subject.name},
             {"documentNamespace", "https://spdx.org/spdxdocs/dlc-" + uuid_of(subject.digest)}};
-  json["creationInfo"] = {{"created", subject.created.empty() ? "1970-01-01T00:00:00Z" : subject.created},
+  json["creationInfo"] = {{"created", spdx_time(subject.created)},
                           {"creators", Json::array({"Tool: " + std::string(tool)})}};
   const std::string root = "SPDXRef-Image";
   auto packages = Json::array();
@@ -176,7 +185,7 @@ std::string to_cyclonedx(const SbomSubject& subject, std::string_view tool) {
             {"serialNumber", "urn:uuid:" + uuid_of(subject.digest)},
             {"version", 1}};
   const auto dash = tool.rfind('-');
-  json["metadata"]["timestamp"] = subject.created.empty() ? "1970-01-01T00:00:00Z" : subject.created;
+  json["metadata"]["timestamp"] = oci::parse_rfc3339(subject.created) ? subject.created : kNoTime;
   json["metadata"]["tools"]["components"] = Json::array({{{"type", "application"},
                                                           {"name", std::string(tool.substr(0, dash))},
                                                           {"version", std::string(tool.substr(dash + 1))}}});

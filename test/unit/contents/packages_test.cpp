@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <tuple>
+
 #include "contents/bytecode.h"
 #include "contents/python_requirement.h"
 #include "contents/python_version.h"
+#include "contents/sbom.h"
 #include "support/sample_image.h"
 
 namespace dlc::contents {
@@ -59,6 +62,48 @@ TEST(PythonPackages, ReadsMetadataAndRecord) {
   EXPECT_THAT(packages[0].license_files, ElementsAre("s/site-packages/Foo_Bar-1.0.dist-info/LICENSE"));
 }
 
+TEST(Sbom, SpdxHasTheTimeInUtcAndWholeSeconds) {
+  const auto created_of = [](const std::string& created) {
+    SbomSubject subject;
+    subject.name = "a:1";
+    subject.digest = "sha256:" + std::string(64, 'a');
+    subject.created = created;
+    const auto text = to_spdx(subject, "dlc-1");
+    const auto at = text.find("\"created\": \"") + 12;
+    return text.substr(at, text.find('"', at) - at);
+  };
+  EXPECT_EQ(created_of("2026-11-29T21:45:41Z"), "2026-11-29T21:45:41Z");
+  EXPECT_EQ(created_of("2026-11-29T21:45:41.497270198Z"), "2026-11-29T21:45:41Z");
+  EXPECT_EQ(created_of("2026-11-29T21:45:41+02:00"), "2026-11-29T19:45:41Z");
+  EXPECT_EQ(created_of(""), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(created_of("yesterday"), "1970-01-01T00:00:00Z");
+}
+
+TEST(Sbom, TheDistributionIsReadWithItsQuotes) {
+  SampleImage image;
+  image.file("etc/os-release", "ID='debian'\nVERSION_ID=\"12\"\n");
+  image.file("var/lib/dpkg/status", "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n");
+  const auto tree = image.tree();
+  const auto subject = read_sbom(tree, "a:1", "sha256:" + std::string(64, 'a'), "", "amd64");
+  EXPECT_EQ(subject.distribution, "debian-12");
+  EXPECT_NE(to_cyclonedx(subject, "dlc-1").find("pkg:deb/debian/a@1?arch=amd64&distro=debian-12"), std::string::npos);
+}
+
+TEST(Packages, AreFoundInLayersWithoutDirectoryEntries) {
+  SampleImage image;
+  image.without_parents('f', "opt/v/lib/python3.11/site-packages/One-1.0.dist-info/METADATA",
+                        "Name: One\nVersion: 1.0\nLicense: MIT\n");
+  image.without_parents('f', "opt/v/lib/python3.11/site-packages/two.egg-info/PKG-INFO", "Name: two\nVersion: 2\n");
+  image.without_parents('f', "var/lib/dpkg/status.d/base", "Package: base-files\nVersion: 12\nArchitecture: all\n");
+  const auto tree = image.tree();
+  const auto python = python_packages(tree);
+  ASSERT_EQ(python.size(), 2U);
+  EXPECT_EQ(python[0].name, "One");
+  EXPECT_EQ(python[1].name, "two");
+  ASSERT_EQ(debian_packages(tree).size(), 1U);
+  EXPECT_EQ(debian_packages(tree)[0].name, "base-files");
+}
+
 TEST(PythonVersion, OrdersAsTheSpecificationSays) {
   const char* const sorted[] = {"1.dev0",
                                 "1.0.dev456",
@@ -103,8 +148,44 @@ TEST(PythonVersion, Specifiers) {
   EXPECT_FALSE(allows(">1.0", "1.0.post1"));
   EXPECT_FALSE(allows(">1.0", "1.0+local"));
   EXPECT_TRUE(allows("===weird", "weird"));
+  EXPECT_TRUE(allows("===1.5", "v1.5"));
+  EXPECT_FALSE(allows("===v1.5", "v1.5"));
+  EXPECT_FALSE(allows("===1.5", "1.5.0"));
+  EXPECT_TRUE(allows("===1.0.post1", "1.0-1"));
+  EXPECT_TRUE(allows("===1!2.0rc1.dev2+ubuntu.1", "1!2.0-c1.dev2+Ubuntu-01"));
   EXPECT_TRUE(allows("", "anything"));
   EXPECT_FALSE(allows(">=x", "1"));
+}
+
+TEST(PythonVersion, StrictOrderLeavesOutOnlyWhatBelongsToTheVersionItself) {
+  // As packaging 26.4 says, and so pip check.
+  const std::vector<std::tuple<const char*, const char*, bool>> cases{
+      {">1.0.dev3", "1.0.post1", true},
+      {">1.0.dev3", "1.0", true},
+      {">1.0.dev3", "1.0+l", true},
+      {">1.0.dev3", "1.0.dev3+l", false},
+      {">1.0.dev3", "1.0.dev4+l", true},
+      {">1.0", "1.0.post1.dev1", false},
+      {">1.0a1", "1.0.post1", true},
+      {">1.0a1", "1.0a1.post1", false},
+      {">1.0a1", "1.0a1.post1.dev2", false},
+      {">1.0a1", "1.0a1+l", false},
+      {">1.0a1", "1.0a2+l", true},
+      {">1.0.post1", "1.0.post1+l", false},
+      {">1.0.post1", "1.0.post2", true},
+      {">1.0.post1", "1.0.post2+l", true},
+      {">1.0.post1.dev1", "1.0.post1", true},
+      {"<1.0", "1.0.dev1", false},
+      {"<1.0", "1.0a1", false},
+      {"<1.0.post1", "1.0.post1.dev1", false},
+      {"<1.0.post1", "1.0a1", true},
+      {"<1.0.post1", "1.0", true},
+      {"<1.0rc1", "1.0rc1.dev1", true},
+      {"<1.0.dev3", "1.0.dev2", true},
+  };
+  for (const auto& [specifier, version, expected] : cases) {
+    EXPECT_EQ(allows(specifier, version), expected) << specifier << " " << version;
+  }
 }
 
 TEST(PythonRequirement, ParsesNamesExtrasAndMarkers) {

@@ -1,5 +1,7 @@
 #include "base/sarif.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +11,18 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// A path as a relative reference of RFC 3986. A colon of the first part would end a scheme, so it is encoded too.
+std::string uri_of(std::string_view path) {
+  constexpr std::string_view kPlain = "-._~!$&'()*+,;=@/";
+  std::string uri;
+  for (const char c : path) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    const bool plain = letter || kPlain.find(c) != std::string_view::npos || (c == ':' && uri.find('/') != uri.npos);
+    uri += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri;
+}
+
 Json result_json(const SarifResult& result) {
   Json json;
   json["ruleId"] = result.rule;
@@ -16,7 +30,7 @@ Json result_json(const SarifResult& result) {
   json["message"]["text"] = result.text;
   if (!result.file.empty()) {
     Json location;
-    location["physicalLocation"]["artifactLocation"]["uri"] = result.file;
+    location["physicalLocation"]["artifactLocation"]["uri"] = uri_of(result.file);
     if (result.line > 0) {
       const int column = std::max(1, result.column);
       location["physicalLocation"]["region"] = {

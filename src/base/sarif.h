@@ -17,7 +17,7 @@ struct SarifResult {
   std::string rule;
   Severity severity = Severity::error;
   std::string text;
-  std::string file;  ///< relative URI; empty: no place
+  std::string file;  ///< a path, relative; empty: no place
   int line = 0;      ///< 0: the file as a whole
   int column = 0;
   int width = 1;

@@ -3,6 +3,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace dlc::contents {
 
@@ -48,17 +49,24 @@ struct Dynamic {
   std::optional<std::uint64_t> soname, rpath, runpath, strings;
 };
 
-std::vector<Segment> read_segments(const ReadAt& read, const Numbers& header, bool wide, bool big) {
-  const auto offset = header.word(28, 32);
-  const auto size = header.get(wide ? 54 : 42, 2);
-  const auto count = header.get(wide ? 56 : 44, 2);
-  std::vector<Segment> segments;
-  if (size < (wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) || count > kMaxHeaders) {
-    return segments;
+/// The program headers.
+struct HeaderTable {
+  std::uint64_t offset = 0, size = 0, count = 0;
+};
+
+HeaderTable header_table(const Numbers& header, bool wide) {
+  HeaderTable table{header.word(28, 32), header.get(wide ? 54 : 42, 2), header.get(wide ? 56 : 44, 2)};
+  if (table.size < (wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) || table.count > kMaxHeaders) {
+    return {};
   }
-  const auto bytes = read(offset, size * count);
+  return table;
+}
+
+std::vector<Segment> read_segments(const ReadAt& read, const HeaderTable& place, bool wide, bool big) {
+  std::vector<Segment> segments;
+  const auto bytes = read(place.offset, place.size * place.count);
   const Numbers table(bytes, wide, big);
-  for (std::uint64_t at = 0; at + size <= bytes.size(); at += size) {
+  for (std::uint64_t at = 0; place.size > 0 && at + place.size <= bytes.size(); at += place.size) {
     segments.push_back(
         {table.get(at, 4), table.word(at + 4, at + 8), table.word(at + 8, at + 16), table.word(at + 16, at + 32)});
   }
@@ -97,6 +105,12 @@ Dynamic read_dynamic(const std::string& bytes, bool wide, bool big) {
   return result;
 }
 
+/// Where what stands at an offset ends; the largest number where there is no such place.
+std::uint64_t end_of(std::uint64_t offset, std::uint64_t size) {
+  constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
+  return size > kMost - offset ? kMost : offset + size;
+}
+
 /// Where an address of the running program stands in the file.
 std::optional<std::uint64_t> file_offset(const std::vector<Segment>& segments, std::uint64_t address) {
   for (const auto& segment : segments) {
@@ -123,9 +137,15 @@ std::optional<Elf> parse_elf(const ReadAt& read) {
   elf.big_endian = big;
   elf.type = static_cast<std::uint16_t>(header.get(16, 2));
   elf.machine = static_cast<std::uint16_t>(header.get(18, 2));
-  const auto segments = read_segments(read, header, wide, big);
+  const auto table = header_table(header, wide);
+  const auto segments = read_segments(read, table, wide, big);
+  elf.end = std::max(wide ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr), end_of(table.offset, table.size * table.count));
   std::optional<Dynamic> dynamic;
   for (const auto& segment : segments) {
+    if (segment.type == PT_LOAD && segment.size > 0) {
+      elf.loads = true;
+      elf.end = std::max(elf.end, end_of(segment.offset, segment.size));
+    }
     if (segment.type == PT_INTERP && segment.size <= kMaxName) {
       elf.interpreter = read(segment.offset, segment.size);
       elf.interpreter.resize(std::min(elf.interpreter.size(), elf.interpreter.find('\0')));

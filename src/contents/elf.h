@@ -15,6 +15,8 @@ struct Elf {
   bool big_endian = false;
   std::uint16_t machine = 0;  ///< e_machine
   std::uint16_t type = 0;     ///< e_type: 2 executable, 3 shared object
+  std::uint64_t end = 0;      ///< of the headers and of what is loaded: a file that is shorter has been cut off
+  bool loads = false;         ///< has a segment that is loaded; without one nothing can be started or linked
   std::string interpreter;    ///< PT_INTERP
   bool dynamic = false;       ///< has a dynamic section
   std::vector<std::string> needed;

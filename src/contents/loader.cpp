@@ -1,5 +1,7 @@
 #include "contents/loader.h"
 
+#include <elf.h>
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -54,21 +56,43 @@ std::vector<std::string> default_directories(const std::vector<ElfFile>& files) 
   return result;
 }
 
+ElfFault fault_of(const Elf& elf, std::uint64_t size) {
+  if (elf.type != ET_EXEC && elf.type != ET_DYN) {  // objects and core dumps: nobody starts them
+    return ElfFault::none;
+  }
+  return elf.end > size ? ElfFault::cut_off : elf.loads ? ElfFault::none : ElfFault::no_code;
+}
+
+/// nullopt: it is none.
+std::optional<ElfFile> read_elf(const ImageTree& tree, const Node& node) {
+  bool begins_as_one = false;
+  auto elf = parse_elf([&](auto offset, auto size) {
+    auto bytes = tree.read(node, offset, size);
+    begins_as_one = begins_as_one || (offset == 0 && bytes.starts_with(ELFMAG));
+    return bytes;
+  });
+  if (!elf) {
+    return begins_as_one ? std::optional(ElfFile{node.entry.path, {}, ElfFault::no_header}) : std::nullopt;
+  }
+  const auto fault = fault_of(*elf, node.entry.size);
+  return ElfFile{node.entry.path, std::move(*elf), fault};
+}
+
 }  // namespace
 
 std::vector<ElfFile> find_elf_files(const ImageTree& tree) {
   std::vector<const Node*> nodes;
   for (const auto& [path, node] : tree.nodes()) {
-    if (node.entry.type == 'f' && node.entry.link.empty() && node.entry.size >= 52) {
+    if (node.entry.type == 'f' && node.entry.link.empty() && node.entry.size >= SELFMAG) {
       nodes.push_back(&node);
     }
   }
-  std::vector<std::optional<Elf>> parsed(nodes.size());
+  std::vector<std::optional<ElfFile>> parsed(nodes.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     for (std::size_t i = next++; i < nodes.size(); i = next++) {
       try {
-        parsed[i] = parse_elf([&](auto offset, auto size) { return tree.read(*nodes[i], offset, size); });
+        parsed[i] = read_elf(tree, *nodes[i]);
       } catch (const Error&) {  // a file that cannot be read is no ELF file for anyone
         parsed[i].reset();
       }
@@ -82,9 +106,9 @@ std::vector<ElfFile> find_elf_files(const ImageTree& tree) {
     work();
   }
   std::vector<ElfFile> files;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (parsed[i]) {
-      files.push_back({nodes[i]->entry.path, std::move(*parsed[i])});
+  for (auto& file : parsed) {
+    if (file) {
+      files.push_back(std::move(*file));
     }
   }
   return files;

@@ -16,9 +16,18 @@
 
 namespace dlc::contents {
 
+/// What keeps a file that begins as an ELF file from being started or linked.
+enum class ElfFault {
+  none,
+  no_header,  ///< nothing of it could be read; `elf` is empty
+  no_code,    ///< a program or shared object without a segment to load
+  cut_off,    ///< one that ends before its headers, or what is to be loaded, does
+};
+
 struct ElfFile {
   std::string path;
   Elf elf;
+  ElfFault fault = ElfFault::none;
 };
 
 /// Every ELF file of the image, sorted by path; hard links once. Reads with all cores.

@@ -13,7 +13,7 @@ std::string distribution_of(const ImageTree& tree) {
   std::string id;
   std::string version;
   for (const auto line : text ? lines_of(std::string_view(*text)) : std::vector<std::string_view>()) {
-    const auto value = replaced(std::string(line.substr(std::min(line.size(), line.find('=') + 1))), {"\""}, "");
+    const auto value = replaced(std::string(line.substr(std::min(line.size(), line.find('=') + 1))), {"\"", "'"}, "");
     if (line.starts_with("ID=")) {
       id = value;
     } else if (line.starts_with("VERSION_ID=")) {
@@ -42,7 +42,7 @@ SbomSubject read_sbom(const ImageTree& tree, std::string name, std::string diges
     }
   }
   for (const auto& file : find_elf_files(tree)) {
-    if (!owned.contains(file.path)) {
+    if (!owned.contains(file.path) && file.fault != ElfFault::no_header) {
       subject.files.push_back({file.path, tree.find(file.path)->entry.content.hex(), file.elf.soname});
     }
   }

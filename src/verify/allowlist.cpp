@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "build/toml_tables.h"
+#include "contents/text_lines.h"
 #include "dockerfile/pattern.h"
 
 namespace dlc::verify {
@@ -52,8 +53,8 @@ Exception parse_exception(const build::TomlTable& table) {
     if (target == nullptr) {
       throw value.wrong("unknown key " + key).hint("rule, path, reason, expires, image");
     }
-    if (!value.text || value.text->empty()) {
-      throw value.wrong(key + " must be a text in quotes");
+    if (!value.text || contents::trim(*value.text).empty()) {
+      throw value.wrong(key + " must be a text in quotes, and not blank");
     }
     *target = *value.text;
     if (key == "expires" && !is_date(*target)) {

@@ -58,6 +58,13 @@ void check_program(const Subject& subject, const char* what, const std::string& 
   if (!head.starts_with("#!")) {
     return;
   }
+  const auto end = head.find('\n');
+  if (end != std::string::npos && head[end - 1] == '\r') {
+    report(node->entry.path,
+           "its first line ends with \\r\\n, and the kernel takes \\r for a part of the program's name; "
+           "write it with \\n alone");
+    return;
+  }
   const auto line = contents::lines_of(std::string_view(head)).front().substr(2);
   const auto words = split(line, " \t");
   if (!words.empty() && subject.tree.file(words.front()) == nullptr) {

@@ -28,13 +28,16 @@ struct Cache {
 constexpr Cache kCaches[] = {
     {"var/lib/apt/lists", "package lists of apt (rm -rf /var/lib/apt/lists/*)"},
     {"var/cache/apt", "the cache of apt (apt-get clean)"},
-    {"root/.cache", "a cache of programs"},
-    {"home/.cache", "a cache of programs"},
-    {"root/.conda/pkgs", "packages of conda (conda clean -a)"},
     {"opt/conda/pkgs", "packages of conda (conda clean -a)"},
-    {"root/.npm", "the cache of npm"},
     {"var/cache/yum", "the cache of yum"},
     {"var/cache/dnf", "the cache of dnf"},
+};
+
+/// Of each user, below the home directory.
+constexpr Cache kCachesOfUsers[] = {
+    {".cache", "a cache of programs"},
+    {".conda/pkgs", "packages of conda (conda clean -a)"},
+    {".npm", "the cache of npm"},
 };
 
 /// Belongs to an empty cache.
@@ -71,6 +74,23 @@ std::string stray(const Subject& subject, const std::string& path, const Node& n
   return "";
 }
 
+void check_cache(const Subject& subject, const std::string& directory, const char* what, const Report& report) {
+  const auto below = directory + "/";
+  std::uint64_t bytes = 0;
+  std::size_t files = 0;
+  const auto& nodes = subject.tree.nodes();
+  for (auto at = nodes.lower_bound(below); at != nodes.end() && at->first.starts_with(below); ++at) {
+    if (at->second.entry.type == 'f' && !is_placeholder(at->second)) {
+      ++files;
+      bytes += at->second.entry.size;
+    }
+  }
+  if (files > 0) {
+    report(directory, fmt::format("holds {}: {} file{}, {:.1f} MB", what, files, files == 1 ? "" : "s",
+                                  static_cast<double>(bytes) / 1e6));
+  }
+}
+
 }  // namespace
 
 void check_histories(const Subject& subject, const Report& report) {
@@ -86,19 +106,13 @@ void check_histories(const Subject& subject, const Report& report) {
 
 void check_caches(const Subject& subject, const Report& report) {
   for (const auto& cache : kCaches) {
-    const auto below = std::string(cache.directory) + "/";
-    std::uint64_t bytes = 0;
-    std::size_t files = 0;
-    const auto& nodes = subject.tree.nodes();
-    for (auto at = nodes.lower_bound(below); at != nodes.end() && at->first.starts_with(below); ++at) {
-      if (at->second.entry.type == 'f' && !is_placeholder(at->second)) {
-        ++files;
-        bytes += at->second.entry.size;
-      }
-    }
-    if (files > 0) {
-      report(cache.directory, fmt::format("holds {}: {} file{}, {:.1f} MB", cache.what, files, files == 1 ? "" : "s",
-                                          static_cast<double>(bytes) / 1e6));
+    check_cache(subject, cache.directory, cache.what, report);
+  }
+  auto homes = subject.tree.list("home");
+  homes.emplace_back("root");
+  for (const auto& home : homes) {
+    for (const auto& cache : kCachesOfUsers) {
+      check_cache(subject, home + "/" + cache.directory, cache.what, report);
     }
   }
 }

@@ -93,9 +93,10 @@ std::string credentials_of(const std::string& path, const std::string& text) {
 
 bool is_secret_name(std::string_view variable) {
   const auto name = contents::lower(variable);
-  return std::ranges::any_of(std::initializer_list<std::string_view>{"password", "passwd", "secret", "token", "api_key",
-                                                                     "access_key", "private_key"},
-                             [&](auto word) { return name.ends_with(word); });
+  return std::ranges::any_of(
+      std::initializer_list<std::string_view>{"password", "passwd", "secret", "token", "api_key", "access_key",
+                                              "private_key", "_pass", "passphrase"},
+      [&](auto word) { return name.ends_with(word); });
 }
 
 }  // namespace
@@ -114,11 +115,15 @@ void check_credentials(const Subject& subject, const Report& report) {
     const auto value = line.substr(std::min(line.size(), equals + 1));
     if (!access_key_in(value).empty() || (is_secret_name(name) && !value.empty())) {
       report("", "the variable " + name + " holds a secret");
+    } else if (has_url_password(value)) {
+      report("", "the variable " + name + " holds a URL with a password");
     }
   }
   for (const auto& step : subject.config.history) {
     if (const auto what = access_key_in(step.created_by); !what.empty()) {
       report("", "the history of a build step holds " + what);
+    } else if (has_url_password(step.created_by)) {
+      report("", "the history of a build step holds a URL with a password");
     }
   }
 }

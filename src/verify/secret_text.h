@@ -12,4 +12,8 @@ namespace dlc::verify {
 /// count.
 [[nodiscard]] std::string access_key_in(std::string_view text);
 
+/// Whether a URL with a password ("https://name:password@host") is in the text; "$PASSWORD" and "<password>" in its
+/// place are none.
+[[nodiscard]] bool has_url_password(std::string_view text);
+
 }  // namespace dlc::verify

@@ -112,6 +112,23 @@ const std::vector<Broken>& broken_images() {
          elf.interpreter = "/lib64/ld.so";
          c.image.file("opt/p", elf.bytes());
        }},
+      {"DLC004", "/opt/l.so is cut off: it has 100 bytes, and by its headers at least 232",
+       [](Case& c) { c.image.file("opt/l.so", SampleElf().bytes().substr(0, 100)); }},
+      {"DLC004", "/opt/l.so is cut off: it has 250 bytes, and by its headers at least 2",
+       [](Case& c) { c.image.file("opt/l.so", SampleElf{.needed = {"libc.so.6"}}.bytes().substr(0, 250)); }},
+      {"DLC004", "/usr/bin/p is a damaged program",
+       [](Case& c) {
+         c.image.file("usr/bin/p",
+                      "\x7f"
+                      "ELF\x07 nonsense",
+                      0755);
+       }},
+      {"DLC004", "/usr/bin/p is a damaged program",
+       [](Case& c) {
+         auto bytes = SampleElf().bytes();
+         bytes[54] = 1;  // e_phentsize
+         c.image.file("usr/bin/p", bytes, 0755);
+       }},
       {"DLC005", "/opt/p is for arm64, the image for amd64",
        [](Case& c) {
          SampleElf elf;
@@ -126,6 +143,12 @@ const std::vector<Broken>& broken_images() {
          c.image.file("usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11", SampleElf().bytes());
        }},
       {"DLC010", "/root/k holds a private key", [](Case& c) { c.image.file("root/k", key_text()); }},
+      {"DLC010", "/etc/account.json holds a private key",
+       [](Case& c) {
+         c.image.file("etc/account.json", "{\"private_key\": \"-----BEGIN " + std::string("PRIVATE KEY-----\\nMIIE") +
+                                              std::string(60, 'v') + "\\n" + std::string(64, 'q') +
+                                              "\\n-----END\\n\"}\n");
+       }},
       {"DLC011", "/root/x holds an AWS access key",
        [](Case& c) { c.image.file("root/x", "key = " + std::string("AKIA") + "ABCDEFGHIJKLMNOP\n"); }},
       {"DLC011", "/root/.netrc holds passwords",
@@ -138,6 +161,24 @@ const std::vector<Broken>& broken_images() {
       {"DLC011", "/etc/pip.conf holds",
        [](Case& c) { c.image.file("etc/pip.conf", "[global]\nindex-url = https://a:b@example.org/simple\n"); }},
       {"DLC011", "the variable DB_PASSWORD holds", [](Case& c) { c.config.env.emplace_back("DB_PASSWORD=x"); }},
+      {"DLC011", "the variable DB_PASS holds a secret", [](Case& c) { c.config.env.emplace_back("DB_PASS=x"); }},
+      {"DLC011", "the variable DATABASE_URL holds a URL with a password",
+       [](Case& c) { c.config.env.emplace_back("DATABASE_URL=postgres://u:hunter2@db:5432/x"); }},
+      {"DLC011", "the history of a build step holds a URL with a password",
+       [](Case& c) {
+         oci::History step;
+         step.created_by = "RUN pip install -i https://u:hunter2@example.org/simple x";
+         c.config.history.push_back(step);
+       }},
+      {"DLC011", "/root/.npmrc holds an npm token",
+       [](Case& c) {
+         c.image.file("root/.npmrc", "_authToken=npm_" + std::string("a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8"));
+       }},
+      {"DLC011", "/srv/bot.py holds a Slack token",
+       [](Case& c) {
+         c.image.file("srv/bot.py",
+                      "token = 'xoxb-" + std::string("123456789012-1234567890123-a1B2c3D4e5F6g7H8i9J0a1B2'"));
+       }},
       {"DLC011", "the history of a build step holds",
        [](Case& c) {
          oci::History step;
@@ -149,6 +190,7 @@ const std::vector<Broken>& broken_images() {
       {"DLC021", "/var/lib/apt/lists holds package lists of apt",
        [](Case& c) { c.image.file("var/lib/apt/lists/deb_Packages", "Package: x\n"); }},
       {"DLC021", "/root/.cache holds", [](Case& c) { c.image.file("root/.cache/pip/x", "wheel"); }},
+      {"DLC021", "/home/u/.cache holds", [](Case& c) { c.image.file("home/u/.cache/pip/x", "wheel"); }},
       {"DLC022", "/tmp/x is a temporary file", [](Case& c) { c.image.file("tmp/x", ""); }},
       {"DLC022", "/etc/.hosts.swp is an editor", [](Case& c) { c.image.file("etc/.hosts.swp", "x"); }},
       {"DLC022", "/opt/core is a core dump",
@@ -184,6 +226,11 @@ const std::vector<Broken>& broken_images() {
       {"DLC041", "/opt/run its first line names /bin/gone",
        [](Case& c) {
          c.image.file("opt/run", "#!/bin/gone -x\n", 0755);
+         c.config.entrypoint = {"/opt/run"};
+       }},
+      {"DLC041", "/opt/run its first line ends with \\r\\n",
+       [](Case& c) {
+         c.image.file("opt/run", "#!/bin/sh\r\necho\r\n", 0755);
          c.config.entrypoint = {"/opt/run"};
        }},
       {"DLC042", "the user app is not in /etc/passwd", [](Case& c) { c.config.user = "app"; }},
@@ -257,7 +304,36 @@ TEST(ImageRules, EachRuleHasABrokenImageAndALineInTheDocs) {
   }
 }
 
+TEST(ImageRules, WhatNobodyStartsNeedNotBeWhole) {
+  Case c;
+  const auto cut = SampleElf().bytes().substr(0, 100);
+  c.image.file("usr/lib/debug/.build-id/ab/cd.debug", cut);
+  c.image.file("opt/x.debug", cut);
+  c.image.file("opt/start-of-one",
+               "\x7f"
+               "ELF");  // test data of tools
+  c.image.file("usr/bin/notes",
+               "\x7f"
+               "ELF is a format",
+               0644);
+  auto other = SampleElf();
+  other.machine = 183;
+  c.image.file("srv/arm.so", other.bytes().substr(0, 100));
+  auto object = cut;
+  object[16] = 1;  // ET_REL
+  c.image.file("opt/x.o", object);
+  for (const auto& finding : c.check()) {
+    ADD_FAILURE() << finding.rule << " " << finding.path << " " << finding.message;
+  }
+}
+
 TEST(SecretText, WhatOnlyLooksLikeOneIsNone) {
+  EXPECT_FALSE(
+      has_private_key("s = '-----BEGIN "
+                      "PRIVATE KEY-----\\n' + base64_of_something_that_is_long_enough_to_be_one + '\\n-----END'\n"));
+  EXPECT_FALSE(
+      has_private_key("{\"private_key\": \"-----BEGIN "
+                      "PRIVATE KEY-----\\n...\\n-----END PRIVATE KEY-----\\n\"}\n"));
   EXPECT_FALSE(
       has_private_key("if text.startswith('-----BEGIN RSA "
                       "PRIVATE KEY-----'):\n    pass\n"));
@@ -270,6 +346,17 @@ TEST(SecretText, WhatOnlyLooksLikeOneIsNone) {
   EXPECT_EQ(access_key_in("AKIA"
                           "ABCDEFGHIJKLMNOPQ"),
             "");
+  EXPECT_EQ(access_key_in("xoxb-"
+                          "xxxxxxxxxxxx-xxxxxxxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx"),
+            "");
+  EXPECT_EQ(access_key_in("npm_"
+                          "config_cache_for_this_project_is_here_ok"),
+            "");
+  for (const char* text :
+       {"https://example.org/a:b@c", "https://user@example.org", "https://u:@h", "https://$U:$P@h", "https://u:${P}@h",
+        "https://u:<password>@h", "git+ssh://git@h:22/x", "http://h:80/x y:z@a"}) {
+    EXPECT_FALSE(has_url_password(text)) << text;
+  }
   EXPECT_EQ(access_key_in("(AKIA"
                           "ABCDEFGHIJKLMNOP)"),
             "an AWS access key");
@@ -327,6 +414,8 @@ TEST(Allowlist, MistakesAreNamedWithTheirPlace) {
   EXPECT_EQ(message_of(exception("DLC010", "/a", "2027-02-30")),
             "a.toml:5: expires must be a date such as \"2027-01-31\"");
   EXPECT_EQ(message_of(exception("DLC010", "/a", "2027-01-01", "why = \"x\"\n")), "a.toml:6: unknown key why");
+  EXPECT_EQ(message_of("[[allow]]\nrule = \"DLC010\"\nreason = \" \t\"\nexpires = \"2027-01-01\"\n"),
+            "a.toml:3: reason must be a text in quotes, and not blank");
   EXPECT_EQ(message_of("[[allow]]\nrule = \"DLC010\"\nexpires = \"2027-01-01\"\n"),
             "a.toml:1: the exception has no reason");
 }
@@ -347,6 +436,40 @@ TEST(CheckOutput, CountsWhatIsNotAllowedAndPrintsAtMostSoMany) {
       "    … and 1 more (--limit 0 shows all)\n  2 errors, 0 warnings, 1 allowed; 0.0 MiB\n");
   EXPECT_THAT(check_json({image}), HasSubstr("\"errors\": 2"));
   EXPECT_THAT(check_sarif({image}, "1"), HasSubstr("\"justification\": \"known\""));
+}
+
+TEST(CheckOutput, SarifsPathsAreUriReferences) {
+  CheckedImage image;
+  for (const char* path : {"/opt/a b/x#y?z%20", "/a:b/c:d", "/\xff\xC3\xBC"}) {
+    image.findings.push_back(
+        {.rule = "DLC010", .severity = Severity::error, .path = path, .message = "m", .allowed = {}});
+  }
+  const auto text = check_sarif({image}, "1");
+  EXPECT_THAT(text, HasSubstr("\"uri\": \"opt/a%20b/x%23y%3Fz%2520\""));
+  EXPECT_THAT(text, HasSubstr("\"uri\": \"a%3Ab/c:d\""));
+  EXPECT_THAT(text, HasSubstr("\"uri\": \"%FF%C3%BC\""));
+}
+
+TEST(CheckOutput, AnImageCannotForgeLinesOrSteerTheTerminal) {
+  CheckedImage image;
+  image.name = "app:1";
+  image.findings.push_back({.rule = "DLC022",
+                            .severity = Severity::warning,
+                            .path = "/opt/nl\nname: DLC999 error fake\n 0 errors~",
+                            .message = "is \x1b[31m\x07\xff",
+                            .allowed = "a\nb"});
+  image.layers = {{1, 5, "RUN \x1b]0;pwned\x07"}};
+  image.paths = {{"/a\x9b", 1, 0}};
+  image.packages = {{"python a\r 1", 1, 0}};
+  const auto text = check_text(image, 10, true);
+  EXPECT_THAT(text, HasSubstr("    /opt/nl\\nname: DLC999 error fake\\n 0 errors~: is \\x1b[31m\\x07\\xff\n"));
+  EXPECT_THAT(text, HasSubstr("      allowed: a\\nb\n"));
+  EXPECT_THAT(text, HasSubstr("RUN \\x1b]0;pwned\\x07\n"));
+  EXPECT_THAT(text, HasSubstr("/a\\x9b\n"));
+  EXPECT_THAT(text, HasSubstr("python a\\r 1\n"));
+  // JSON is exact; what no JSON can hold is replaced.
+  EXPECT_THAT(check_json({image}), HasSubstr(R"(/opt/nl\nname: DLC999 error fake\n 0 errors~)"));
+  EXPECT_THAT(check_json({image}), HasSubstr("is \\u001b[31m\\u0007\xEF\xBF\xBD"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <set>
 
 #include "base/files.h"
@@ -43,7 +44,8 @@ void add_check_options(CLI::App& app, ImageCheckOptions& options) {
   app.add_option("IMAGE", options.images, "names or digests");
   app.add_option("--output", options.output, "text, json or sarif")->check(CLI::IsMember({"text", "json", "sarif"}));
   app.add_option("--against", options.against, "compare the size with this image's")->type_name("IMAGE");
-  app.add_option("--max-growth", options.check.max_growth, "per cent that it may be larger (default 20)");
+  app.add_option("--max-growth", options.check.max_growth, "per cent that it may be larger (default 20)")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--rule", options.rules, "only these rules, by number or name")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -52,13 +54,15 @@ void add_check_options(CLI::App& app, ImageCheckOptions& options) {
                  "exceptions; may repeat (default: image-check.toml beside the image's Dockerfile and buildspec)")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  app.add_option("--max-allowed", options.max_allowed, "findings that exceptions may cover (default 5)");
+  app.add_option("--max-allowed", options.max_allowed, "findings that exceptions may cover (default 5)")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--required-label", options.labels,
                  "a label that must be there, instead of the usual four; may repeat")
       ->allow_extra_args(false);
   app.add_option("--platform-limits", options.limits, "check the limits of this platform: sagemaker")
       ->check(CLI::IsMember({"sagemaker"}));
-  app.add_option("--limit", options.limit, "findings of one rule to print, 0 for all (default 10)");
+  app.add_option("--limit", options.limit, "findings of one rule to print, 0 for all (default 10)")
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--sizes", options.sizes, "print the largest layers, directories and packages");
   app.add_flag("--strict", options.strict, "exit status 1 for warnings too");
   app.add_flag("--list", options.list, "list the rules");
@@ -119,7 +123,13 @@ std::vector<std::string> usual_allowlists(const std::string& name, const std::op
   return files;
 }
 
-/// What the buildspecs of the working directory say; nullopt where they are wrong: that is for `dlc lint` to tell.
+/// The exceptions of what a wrong buildspec makes cannot be found: findings come up that were allowed before.
+void note_wrong_buildspec(const std::string& what) {
+  std::fprintf(stderr, "note: no %s was looked for beside a Dockerfile or buildspec: %s; dlc lint tells more\n",
+               kAllowlistName, what.c_str());
+}
+
+/// What the buildspecs of the working directory say; nullopt where there are none, or wrong ones, after a note.
 std::optional<buildspec::Plan> plan_here() {
   buildspec::ResolveOptions options;
   options.environment = buildspec::process_environment();
@@ -127,10 +137,17 @@ std::optional<buildspec::Plan> plan_here() {
   Diagnostics found;
   try {
     auto plan = buildspec::resolve(options, found);
-    return found.errors() > 0 ? std::nullopt : std::optional(std::move(plan));
-  } catch (const Error&) {
-    return std::nullopt;
+    if (found.errors() == 0) {
+      return plan;
+    }
+    const auto first = std::ranges::find(found.all(), Severity::error, &Diagnostic::severity);
+    note_wrong_buildspec(first->where.file + " has mistakes");
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) {  // that: there is none here
+      note_wrong_buildspec(error.what());
+    }
   }
+  return std::nullopt;
 }
 
 std::vector<store::IndexEntry> all_entries(const OpenedImage& image) {
@@ -155,6 +172,9 @@ class ImageCheck {
  public:
   ImageCheck(const ImageCheckOptions& options, store::Store& store)
       : options_(options), store_(store), only_(rule_ids(options.rules)), skip_(rule_ids(options.skipped)) {
+    if (std::ranges::none_of(verify::image_rules(), [&](const auto& rule) { return chosen(rule); })) {
+      throw Error(ErrorKind::usage, "--rule and --skip leave no rule to check").hint("take one of them away");
+    }
     if (options.allowlists.empty()) {
       plan_ = plan_here();
     }
@@ -170,12 +190,10 @@ class ImageCheck {
     result.bytes = subject.bytes();
     const auto entries = all_entries(opened);
     compare(subject, entries, result);
-    const auto chosen = [&](const verify::ImageRule& rule) {
-      return (only_.empty() || only_.contains(rule.id)) && !skip_.contains(rule.id);
-    };
-    result.findings = verify::check_image(subject, chosen);
+    const auto is_chosen = [&](const verify::ImageRule& rule) { return chosen(rule); };
+    result.findings = verify::check_image(subject, is_chosen);
     verify::apply_allowlist(result.findings, exceptions(result.name), result.name, today(), options_.max_allowed,
-                            chosen);
+                            is_chosen);
     if (options_.sizes || options_.output == "json") {
       const auto steps = steps_of_layers(image.config());
       for (std::size_t i = 0; i < opened.layer_bytes.size(); ++i) {
@@ -188,6 +206,10 @@ class ImageCheck {
   }
 
  private:
+  [[nodiscard]] bool chosen(const verify::ImageRule& rule) const {
+    return (only_.empty() || only_.contains(rule.id)) && !skip_.contains(rule.id);
+  }
+
   void compare(verify::Subject& subject, const std::vector<store::IndexEntry>& entries, verify::CheckedImage& result) {
     if (options_.against.empty()) {
       return;

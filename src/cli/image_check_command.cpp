@@ -45,7 +45,7 @@ void add_check_options(CLI::App& app, ImageCheckOptions& options) {
   app.add_option("--output", options.output, "text, json or sarif")->check(CLI::IsMember({"text", "json", "sarif"}));
   app.add_option("--against", options.against, "compare the size with this image's")->type_name("IMAGE");
   app.add_option("--max-growth", options.check.max_growth, "per cent that it may be larger (default 20)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--rule", options.rules, "only these rules, by number or name")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -55,14 +55,14 @@ void add_check_options(CLI::App& app, ImageCheckOptions& options) {
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_option("--max-allowed", options.max_allowed, "findings that exceptions may cover (default 5)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--required-label", options.labels,
                  "a label that must be there, instead of the usual four; may repeat")
       ->allow_extra_args(false);
   app.add_option("--platform-limits", options.limits, "check the limits of this platform: sagemaker")
       ->check(CLI::IsMember({"sagemaker"}));
   app.add_option("--limit", options.limit, "findings of one rule to print, 0 for all (default 10)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1'000'000'000));
   app.add_flag("--sizes", options.sizes, "print the largest layers, directories and packages");
   app.add_flag("--strict", options.strict, "exit status 1 for warnings too");
   app.add_flag("--list", options.list, "list the rules");

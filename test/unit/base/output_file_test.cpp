@@ -97,7 +97,8 @@ TEST_F(OutputFileTest, AFifoGetsTheBytesAndStays) {
 TEST_F(OutputFileTest, ADeviceGetsTheBytesAndStays) {
   // Nodes of our own, the kernel's null and full: those of the machine are not for tests.
   if (::mknod(at("null").c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0 ||
-      ::mknod(at("full").c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0 || ::open(at("null").c_str(), O_WRONLY) < 0) {
+      ::mknod(at("full").c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0 ||
+      !UniqueFd(::open(at("null").c_str(), O_WRONLY | O_CLOEXEC))) {
     GTEST_SKIP() << "no device nodes here: " << std::strerror(errno);
   }
   fs::create_symlink("null", at("link"));

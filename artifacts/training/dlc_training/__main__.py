@@ -5,9 +5,10 @@ import sys
 import time
 import traceback
 
-from dlc_training import hosts, launch, source
+from dlc_training import hosts, launch, log, source
 from dlc_training.environment import read_job
 from dlc_training.errors import TrainingError
+from dlc_training.log import say
 from dlc_training.process import Script
 
 REASON = 1024  # SageMaker shows so many characters of the failure file
@@ -23,7 +24,7 @@ def write_output(base, name, text):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
-        print(f"train: {path} cannot be written: {error}", file=sys.stderr)
+        say(f"{path} cannot be written: {error}")
 
 
 def failure_text(script, status, program):
@@ -70,7 +71,7 @@ def train(variables, base):
         wait_for_first_host(job.hosts[0])
         write_output(base, "success", "")
         return 0
-    print("train: running", " ".join(command), file=sys.stderr, flush=True)
+    say(f"running {' '.join(command)}")
     script = Script(command, job.code_dir, environment)
     try:
         status = script.run()
@@ -78,7 +79,7 @@ def train(variables, base):
         raise TrainingError(f"{command[0]} cannot be run: {error}") from None
     if status != 0:
         write_output(base, "failure", failure_text(script, status, job.program))
-        print(f"train: {job.program} failed with exit status {status}", file=sys.stderr)
+        say(f"{job.program} failed with exit status {status}")
     else:
         write_output(base, "success", "")
     return status
@@ -92,12 +93,12 @@ def main():
         return train(dict(os.environ), base)
     except TrainingError as error:
         write_output(base, "failure", str(error))
-        print(f"train: {error}", file=sys.stderr)
+        say(error)
         return error.status
     except Exception:  # pylint: disable=broad-except  # a defect of ours still has to leave its reason where users look
         text = traceback.format_exc()
         write_output(base, "failure", f"train failed:\n{text[-REASON:]}")
-        print(text, file=sys.stderr)
+        log.write(text.encode("utf-8", "backslashreplace"))
         return 1
 
 

@@ -1,16 +1,12 @@
 """Waits until the names of all hosts of the job resolve: without that nothing distributed works, and says so badly."""
 import socket
-import sys
 import threading
 import time
 
 from dlc_training.errors import TrainingError
+from dlc_training.log import say
 
 MESSAGE_SECONDS = 5
-
-
-def say(text):
-    print(f"train: {text}", file=sys.stderr, flush=True)
 
 
 def resolves(name):

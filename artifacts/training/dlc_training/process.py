@@ -3,8 +3,9 @@ import collections
 import os
 import signal
 import subprocess
-import sys
 import threading
+
+from dlc_training import log
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 KEPT = 4096  # bytes of stderr
@@ -44,8 +45,7 @@ class Script:
             data = os.read(self.process.stderr.fileno(), 65536)
             if not data:
                 return
-            sys.stderr.buffer.write(data)
-            sys.stderr.buffer.flush()
+            log.write(data)
             self.kept.append(data)
             size += len(data)
             while size - len(self.kept[0]) >= KEPT:

@@ -1,11 +1,14 @@
 """train: variables, arguments, files, exit status and signals; no container and no framework."""
 import datetime
 import json
+import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+
+import pytest
 
 sys.dont_write_bytecode = True  # artifacts/ is copied into images as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "artifacts" / "training"))
@@ -50,6 +53,39 @@ def test_a_script_that_is_killed(job):
     done = job("import os\nos.kill(os.getpid(), 9)")
     assert done.returncode == 137
     assert failure(job) == "train.py ended with signal SIGKILL (out of memory?)"
+
+
+@pytest.mark.parametrize("status", [0, 7])
+@pytest.mark.parametrize("taker", ["reader gone", "full disk"])
+def test_nobody_takes_stderr(job, taker, status):
+    script = f"import sys\nfor i in range(5000): print('x' * 70, file=sys.stderr)\nprint('last', file=sys.stderr)\nsys.exit({status})"
+    command, environment = job.prepare(script)
+    if taker == "full disk":
+        errors = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, errors = os.pipe()
+        os.close(reader)
+    try:
+        done = subprocess.run(command, env=environment, stderr=errors, timeout=60, check=False)
+    finally:
+        os.close(errors)
+    assert done.returncode == status
+    if status:
+        assert failure(job).endswith("x\nlast")
+    else:
+        assert (job.base / "output" / "success").exists()
+
+
+def test_stderr_that_does_not_block_gets_all(job):
+    command, environment = job.prepare("import sys\nfor i in range(5000): print('x' * 70, file=sys.stderr)")
+    reader, errors = os.pipe()
+    os.set_blocking(errors, False)
+    with subprocess.Popen(command, env=environment, stderr=errors) as process:
+        os.close(errors)
+        time.sleep(0.5)  # the pipe is full by then
+        with open(reader, encoding="utf-8") as file:
+            assert file.read().count("x" * 70 + "\n") == 5000
+        assert process.wait(60) == 0
 
 
 def test_a_failure_file_of_the_script_stays(job):

@@ -12,6 +12,7 @@ from dlc_training.log import say
 from dlc_training.process import Script
 
 REASON = 1024  # SageMaker shows so many characters of the failure file
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def write_output(base, name, text):
@@ -21,10 +22,40 @@ def write_output(base, name, text):
     try:
         os.makedirs(folder, exist_ok=True)
         if not os.path.exists(path):
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+            write_whole(path, text)
     except OSError as error:
         say(f"{path} cannot be written: {error}")
+
+
+def write_whole(path, text):
+    """A file with all of the text, or none: on a full disk an empty one would stay and hide the reason."""
+    try:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        if os.path.isfile(path):
+            os.unlink(path)
+        raise
+
+
+def remove_old_output(base):
+    """What an earlier job left in the same folder says nothing about this one."""
+    for name in ("success", "failure"):
+        path = os.path.join(base, "output", name)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            say(f"{path} of an earlier job cannot be removed: {error}")
+
+
+def stop_before_script(number, _frame):
+    """Once only: what follows is short, and the failure file has to be written."""
+    for later in STOPS:
+        signal.signal(later, signal.SIG_IGN)
+    name = signal.Signals(number).name
+    raise TrainingError(f"stopped by {name} before the program ran", 128 + number)
 
 
 def failure_text(script, status, program):
@@ -88,8 +119,10 @@ def train(variables, base):
 def main():
     base = os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml"
     # Process 1 ignores signals without a handler: a stop while hosts are awaited or packages installed must end it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in STOPS:
+        signal.signal(number, stop_before_script)
     try:
+        remove_old_output(base)
         return train(dict(os.environ), base)
     except TrainingError as error:
         write_output(base, "failure", str(error))

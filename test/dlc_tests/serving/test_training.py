@@ -88,6 +88,25 @@ def test_stderr_that_does_not_block_gets_all(job):
         assert process.wait(60) == 0
 
 
+def test_an_earlier_jobs_files_go(job):
+    assert job("raise SystemExit(7)").returncode == 7
+    assert job("").returncode == 0
+    assert [path.name for path in (job.base / "output").iterdir() if path.is_file()] == ["success"]
+    assert job("raise SystemExit(8)").returncode == 8
+    assert failure(job) == "train.py ended with exit status 8"
+    assert not (job.base / "output" / "success").exists()
+
+
+def test_a_failure_file_that_does_not_fit(job):
+    # A limit on the size of files, in the place of a full disk.
+    command, environment = job.prepare("raise SystemExit(7)")
+    limited = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command]
+    done = subprocess.run(limited, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 7
+    assert f"train: {job.base / 'output' / 'failure'} cannot be written: " in done.stderr
+    assert not (job.base / "output" / "failure").exists()
+
+
 def test_a_failure_file_of_the_script_stays(job):
     done = job("import os, sys\nopen(os.environ['SM_OUTPUT_DIR'] + '/failure', 'w').write('mine')\nsys.exit(1)")
     assert done.returncode == 1
@@ -118,6 +137,32 @@ def test_sigterm_reaches_what_a_shell_script_runs(job):
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 143
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_stop_while_hosts_are_awaited(job, number):
+    hosts = {"current_host": "localhost", "hosts": ["localhost", "algo-2.invalid"]}
+    command, environment = job.prepare(SHOW, resources=hosts)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert "waiting for algo-2.invalid" in process.stderr.readline()
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+        assert "Traceback" not in process.stderr.read()
+    assert failure(job) == f"stopped by {number.name} before the program ran"
+
+
+def test_stop_while_packages_are_installed(job):
+    command, environment = job.prepare(SHOW)
+    (job.base / "code" / "requirements.txt").write_text("", encoding="utf-8")
+    # In pip's place, which would have to be kept busy.
+    (job.base / "code" / "pip.py").write_text("import time\nopen('../begun', 'w')\ntime.sleep(60)", encoding="utf-8")
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 30
+        while not (job.base / "begun").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+    assert failure(job) == "stopped by SIGTERM before the program ran"
 
 
 def test_no_program(job):

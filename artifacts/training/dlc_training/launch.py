@@ -27,13 +27,22 @@ def script_command(job, path):
         return [sys.executable, "-m", module.replace("/", "."), *arguments(job.hyperparameters)]
     if program.endswith(".py"):
         return [sys.executable, program, *arguments(job.hyperparameters)]
-    if not os.access(path, os.X_OK):
-        os.chmod(path, 0o755)
-    with open(path, "rb") as file:
-        direct = file.read(4)
-    if direct[:2] == b"#!" or direct == b"\x7fELF":
-        return [path, *arguments(job.hyperparameters)]
-    return ["/bin/sh", path, *arguments(job.hyperparameters)]
+    return [*program_command(path), *arguments(job.hyperparameters)]
+
+
+def program_command(path):
+    """A program that is not Python's. The code may be mounted read-only, so that a script need not be executable."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(256)
+        if line.startswith(b"\x7fELF") and not os.access(path, os.X_OK):
+            os.chmod(path, 0o755)
+    except OSError as error:
+        raise TrainingError(f"the program {path} cannot be run: {error.strerror}") from None
+    if line.startswith(b"\x7fELF") or (line.startswith(b"#!") and os.access(path, os.X_OK)):
+        return [path]
+    words = os.fsdecode(line[2:]).strip().split(None, 1) if line.startswith(b"#!") else []  # as the kernel parts them
+    return [*(words or ["/bin/sh"]), path]
 
 
 def processes(job, name):

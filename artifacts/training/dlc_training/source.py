@@ -8,6 +8,7 @@ import tempfile
 
 from dlc_training import s3
 from dlc_training.errors import TrainingError
+from dlc_training.log import say
 
 
 def unpack(archive, folder):
@@ -39,11 +40,29 @@ def check_members(tar, folder):
             raise tarfile.TarError(f"{member.name} leads out of the archive")
 
 
+def copy_folder(source, folder, root):
+    """Copies what is in `source` into `folder`. Links stay links (an editor's lock file is a broken one), but for those that
+    lead out of `root`: what they lead to is copied, since from `folder` they would lead elsewhere."""
+    for entry in os.scandir(source):
+        target = os.path.join(folder, entry.name)
+        inside = os.path.commonpath([root, os.path.realpath(entry.path)]) == root
+        if entry.is_symlink() and (inside or not os.path.exists(entry.path)):
+            os.symlink(os.readlink(entry.path), target)
+        elif entry.is_dir():
+            os.mkdir(target)
+            copy_folder(entry.path, target, root)
+        else:
+            shutil.copy2(entry.path, target)
+
+
 def fetch(job):
     """Fills code_dir from submit_directory, unless there is code already."""
     source, folder = job.submit_directory, job.code_dir
     os.makedirs(folder, exist_ok=True)
-    if os.listdir(folder) or os.path.realpath(source) == os.path.realpath(folder):
+    if os.path.realpath(source) == os.path.realpath(folder):
+        return
+    if os.listdir(folder):
+        say(f"{folder} has code already, which is used; {source} is not looked at")
         return
     if source.startswith("s3://"):
         with tempfile.TemporaryDirectory() as temporary:
@@ -51,8 +70,10 @@ def fetch(job):
             s3.download(source, archive, job.region, job.variables)
             unpack(archive, folder)
     elif os.path.isdir(source):
-        for entry in os.scandir(source):  # one by one: Python 3.7 cannot copy a tree into a folder that is there
-            (shutil.copytree if entry.is_dir() else shutil.copy2)(entry.path, os.path.join(folder, entry.name))
+        try:
+            copy_folder(source, folder, os.path.realpath(source))
+        except OSError as error:  # shutil.Error too
+            raise TrainingError(f"the code in {source} cannot be copied to {folder}: {error}") from None
     elif os.path.isfile(source) and tarfile.is_tarfile(source):
         unpack(source, folder)
     elif os.path.isfile(source):

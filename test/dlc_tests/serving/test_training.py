@@ -200,6 +200,53 @@ def test_a_config_that_is_broken(job):
     assert "hyperparameters.json cannot be read" in failure(job)
 
 
+@pytest.mark.parametrize(
+    "first, expected",
+    [("", "run.sh 1"), ("#!/bin/sh -e", "run.sh 1"), ("#!/usr/bin/env python3", "python"), ("#!/usr/bin/python3 -I", "python")],
+)
+def test_a_script_that_is_not_executable(job, first, expected):
+    both = first + "\n'echo' ${0##*/} $2\n" if expected != "python" else first + "\nprint('python')\n"
+    command, environment = job.prepare(both, {"n": "1"}, program="run.sh")
+    path = job.base / "code" / "run.sh"
+    path.chmod(0o644)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, expected + "\n"), done.stderr
+    assert path.stat().st_mode & 0o777 == 0o644  # the code may be mounted read-only: nothing in it is touched
+
+
+def test_code_from_a_folder_with_links(job, tmp_path):
+    code, outside = tmp_path / "submitted", tmp_path / "outside"
+    (code / "package").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "shared.py").write_text("VALUE = 'shared'", encoding="utf-8")
+    (code / "package" / "there.py").write_text("VALUE = 'there'", encoding="utf-8")
+    (code / "train.py").write_text("import here, shared, folder.shared\nprint(here.VALUE, shared.VALUE)", encoding="utf-8")
+    links = {".#train.py": "user@host.1234", "here.py": "package/there.py", "shared.py": "../outside/shared.py"}
+    for name, target in {**links, "folder": "../outside", "package/loop": "."}.items():
+        (code / name).symlink_to(target)
+    done = job(None, {"sagemaker_submit_directory": json.dumps(str(code))})
+    assert (done.returncode, done.stdout) == (0, "there shared\n"), done.stderr
+    copied = job.base / "code"
+    assert os.readlink(copied / ".#train.py") == "user@host.1234"
+    assert os.readlink(copied / "here.py") == "package/there.py"
+    assert not (copied / "shared.py").is_symlink()
+    assert "has code already" not in done.stderr
+
+
+def test_code_that_is_there_is_used_with_a_word(job, tmp_path):
+    done = job("print('old')", {"sagemaker_submit_directory": json.dumps(str(tmp_path))})
+    assert (done.returncode, done.stdout) == (0, "old\n")
+    assert f"{job.base / 'code'} has code already, which is used; {tmp_path} is not looked at" in done.stderr
+
+
+def test_code_that_cannot_be_copied(job, tmp_path):
+    (tmp_path / "submitted").mkdir()
+    os.mkfifo(tmp_path / "submitted" / "pipe")
+    done = job(None, {"sagemaker_submit_directory": json.dumps(str(tmp_path / "submitted"))})
+    assert done.returncode == 1
+    assert "cannot be copied" in failure(job) and "Traceback" not in done.stderr
+
+
 def test_code_from_an_archive_and_what_leads_out_of_it(job, tmp_path):
     import io
     import tarfile

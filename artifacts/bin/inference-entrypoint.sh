@@ -1,6 +1,8 @@
-#!/bin/sh
+#!/bin/bash -p
 # Entrypoint of the inference images: threads for the CPUs at hand, then the command itself. exec keeps the process id,
 # so that signals reach the server and its exit status is the container's; "$@" keeps quoting.
+# bash, not sh: that drops variables that are no names to it (my.var, a-b). -p: BASH_ENV and functions in variables are the
+# command's.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
 # The model server shares the CPUs out among its workers; everything else gets all of them.
@@ -13,4 +15,4 @@ fi
 : "${OMP_WAIT_POLICY:=PASSIVE}"
 export OMP_WAIT_POLICY
 if [ "$#" -eq 0 ]; then set -- python3; fi
-exec "$@"
+exec -- "$@"

@@ -1,7 +1,9 @@
-#!/bin/sh
+#!/bin/bash -p
 # Entrypoint of the training images: threads for the CPUs at hand, ssh between hosts where the job has several, then the
 # command itself. exec keeps the process id, so that signals reach the user's program and its exit status is the
 # container's; "$@" keeps quoting.
+# bash, not sh: that drops variables that are no names to it (my.var, a-b). -p: BASH_ENV and functions in variables are the
+# command's.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
 : "${OMP_NUM_THREADS:=$(cpu_threads)}"
@@ -17,4 +19,4 @@ if [ "${DLC_SSH:-}" = 1 ] || { [ "${DLC_SSH:-}" != 0 ] && command -v dlc_ssh.py 
   dlc_ssh.py || echo "training-entrypoint.sh: no ssh between hosts" >&2
 fi
 if [ "$#" -eq 0 ]; then set -- /bin/bash; fi
-exec "$@"
+exec -- "$@"

@@ -60,6 +60,23 @@ def test_entrypoint_keeps_quoting(container):
     assert done.stdout == "a b||$HOME|'\"|"
 
 
+def test_entrypoint_keeps_all_variables(container):
+    # What is no name to a shell is one to programs. BASH_ENV must not be read by the entrypoint, only handed on.
+    given = {"my.var": "1", "a-b": "x y", "BASH_ENV": "/nowhere", "BASH_FUNC_f%%": "() { echo f; }", "A": ""}
+    options = [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
+    shown = container.json("python3", "-c", "import json, os; print(json.dumps(dict(os.environ)))", options=options)
+    assert {name: shown.get(name) for name in given} == given
+
+
+def test_an_ordinary_user_runs_it(container):
+    options = ("-u", "1000:1000")
+    done = container.run("true", options=options)
+    assert (done.stdout, done.stderr) == ("", "")
+    packages = {"mxnet": "mxnet", "pytorch": "torch", "tensorflow": "tensorflow"}
+    package = next(package for name, package in packages.items() if name in container.image)
+    assert container.run("python3", "-c", f"import {package}; print('imported')", options=options).stdout.endswith("imported\n")
+
+
 def test_exit_status_is_passed_on(container):
     container.run("sh", "-c", "exit 41", status=41)
 

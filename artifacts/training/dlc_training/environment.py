@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import re
 from dataclasses import dataclass, field
 
 from dlc_training.errors import TrainingError
@@ -19,6 +20,7 @@ PLAIN = {
     "sagemaker_job_name",
     "sagemaker_s3_output",
 }
+HOST = re.compile(r"[A-Za-z0-9_.:%-]+\Z")  # an IPv6 address too
 
 
 def read_json(path, default):
@@ -29,7 +31,7 @@ def read_json(path, default):
         value = json.loads(text) if text.strip() else default
     except FileNotFoundError:
         return default
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from None
     if not isinstance(value, dict):
         raise TrainingError(f"{path} must hold a JSON object")
@@ -42,7 +44,7 @@ def decoded(value):
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -114,7 +116,26 @@ class Job:
     @property
     def log_level(self):
         level = self.settings.get("sagemaker_container_log_level", self.variables.get("SAGEMAKER_CONTAINER_LOG_LEVEL"))
-        return int(level) if str(level).isdigit() else 20
+        return int(level) if str(level).isdecimal() else 20
+
+    def switched_on(self, name):
+        """A setting that is true or false. The SDK writes true; people also write "True" or 1."""
+        value = self.settings.get(name)
+        spelling = str(value).strip().lower()
+        if value is None or spelling in ("", "false", "0"):
+            return False
+        if spelling in ("true", "1"):
+            return True
+        raise TrainingError(f"the hyperparameter {name} is {value!r}: it must be true or false")
+
+    def count(self, name):
+        """A setting that is a number of things; 0 where it is not set."""
+        value = self.settings.get(name)
+        if value in (None, ""):
+            return 0
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or value != value // 1:
+            raise TrainingError(f"the hyperparameter {name} is {value!r}: it must be a whole number, 0 or more")
+        return int(value)
 
     def instance_groups(self):
         """{group: its entry}, of a job with several kinds of instances."""
@@ -180,6 +201,46 @@ class Job:
         return result
 
 
+def check_resources(resources, path):
+    """What the rest takes for granted of resourceconfig.json."""
+    hosts = resources.get("hosts")
+    if not isinstance(hosts, list) or not hosts or resources.get("current_host") not in hosts:
+        raise TrainingError(f"{path} must have hosts, and current_host among them")
+    for host in hosts:
+        if not isinstance(host, str) or not HOST.match(host):
+            raise TrainingError(f"{path}: {host!r} in hosts is no name of a host: letters, digits, '.', '-' and '_' make one")
+    groups = resources.get("instance_groups") or []
+    if not isinstance(groups, list) or not all(is_group(group) for group in groups):
+        raise TrainingError(f"{path}: instance_groups must be a list of objects with instance_group_name and hosts (a list)")
+    if not isinstance(resources.get("current_group_name", ""), str):
+        raise TrainingError(f"{path}: current_group_name must be text, not {resources['current_group_name']!r}")
+
+
+def is_group(value):
+    return isinstance(value, dict) and isinstance(value.get("instance_group_name"), str) and isinstance(value.get("hosts", []), list)
+
+
+def passable(text):
+    """Whether the kernel takes it as an argument or in a variable."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def check_passable(job):
+    """TrainingError for what cannot reach the script, before anything is done for it."""
+    why = "neither a variable nor an argument can hold a NUL or half of a surrogate pair"
+    for name, value in {**job.hyperparameters, **job.settings}.items():
+        if not all(passable(text) for text in arguments({name: value})):
+            raise TrainingError(f"the hyperparameter {name!r} is {value!r}: {why}")
+    for name, value in job.script_variables().items():
+        if "=" in name or not passable(name):
+            raise TrainingError(f"{name!r} cannot be a variable: take '=', NUL and halves of surrogate pairs out of the name")
+        if not passable(value):
+            raise TrainingError(f"the job's configuration makes {name} {value!r}: {why}")
+
+
 def read_job(variables):
     base = variables.get("SAGEMAKER_BASE_DIR") or "/opt/ml"
     config = os.path.join(base, "input", "config")
@@ -187,10 +248,8 @@ def read_job(variables):
     everything = {name: decoded(value) for name, value in everything.items()}
     ours = {name: value for name, value in everything.items() if name.startswith(OURS) or name == TUNING}
     resources = read_json(os.path.join(config, "resourceconfig.json"), {"current_host": "localhost", "hosts": ["localhost"]})
-    hosts = resources.get("hosts")
-    if not isinstance(hosts, list) or not hosts or resources.get("current_host") not in hosts:
-        raise TrainingError(f"{config}/resourceconfig.json must have hosts, and current_host among them")
-    return Job(
+    check_resources(resources, os.path.join(config, "resourceconfig.json"))
+    job = Job(
         base=base,
         hyperparameters={name: value for name, value in everything.items() if name not in ours},
         settings=ours,
@@ -198,3 +257,5 @@ def read_job(variables):
         inputs=read_json(os.path.join(config, "inputdataconfig.json"), {}),
         variables=variables,
     )
+    check_passable(job)
+    return job

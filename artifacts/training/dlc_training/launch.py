@@ -47,7 +47,7 @@ def program_command(path):
 
 def processes(job, name):
     """How many processes a host runs: what the setting says, else one for each GPU, else one."""
-    return max(1, int(job.settings.get(name) or 0) or int(job.script_variables()["SM_NUM_GPUS"]))
+    return max(1, job.count(name) or int(job.script_variables()["SM_NUM_GPUS"]))
 
 
 def mpi_command(job, command, variables):
@@ -58,7 +58,7 @@ def mpi_command(job, command, variables):
         return None
     slots = processes(job, "sagemaker_mpi_num_of_processes_per_host")
     hosts = ",".join(f"{host}:{slots}" for host in job.hosts)
-    count = int(job.settings.get("sagemaker_mpi_num_processes") or 0) or slots * len(job.hosts)
+    count = job.count("sagemaker_mpi_num_processes") or slots * len(job.hosts)
     custom = str(job.settings.get("sagemaker_mpi_custom_mpi_options") or "").split()
     # mpirun passes only names; the values are in its own environment. The script's folder is the same on each host.
     # Other hosts start through ssh, which knows nothing of the container's environment.
@@ -87,13 +87,13 @@ def plan(job, path):
     known = [part for part in variables.get("PYTHONPATH", "").split(":") if part]
     variables["PYTHONPATH"] = ":".join([job.code_dir, *known])
     for name, what in MISSING.items():
-        if job.settings.get(name):
+        if job.switched_on(name):
             raise TrainingError(f"{name} is set: it needs {what}, which this image does not have")
     command = script_command(job, path)
-    if job.settings.get("sagemaker_mpi_enabled"):
+    if job.switched_on("sagemaker_mpi_enabled"):
         return mpi_command(job, command, variables), variables
-    if job.settings.get("sagemaker_torch_distributed_enabled"):
+    if job.switched_on("sagemaker_torch_distributed_enabled"):
         return torch_command(job, command), variables
-    if job.settings.get("sagemaker_multi_worker_mirrored_strategy_enabled"):
+    if job.switched_on("sagemaker_multi_worker_mirrored_strategy_enabled"):
         variables["TF_CONFIG"] = tensorflow_config(job)
     return command, variables

@@ -247,6 +247,92 @@ def test_code_that_cannot_be_copied(job, tmp_path):
     assert "cannot be copied" in failure(job) and "Traceback" not in done.stderr
 
 
+def refused(job, words, hyperparameters=None, resources=None, inputs=None):
+    """The job fails with a message, in the log and in failure, that has these words; no traceback."""
+    command, environment = job.prepare("print('ran')", hyperparameters, resources)
+    if inputs:
+        (job.base / "input" / "config" / "inputdataconfig.json").write_text(json.dumps(inputs), encoding="utf-8")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"train: {failure(job)}\n"
+    assert words in failure(job)
+    assert "Traceback" not in failure(job)
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("a", "x\0y", "the hyperparameter 'a' is 'x\\x00y'"),
+        ("a", '{"k": "\\u0000"}', "the hyperparameter 'a'"),
+        ("a", "x\ud800", "the hyperparameter 'a' is 'x\\ud800'"),
+        ("a\0b", "1", "the hyperparameter 'a\\x00b'"),
+        ("a=b", "1", "'SM_HP_A=B' cannot be a variable"),
+        ("sagemaker_program", '"a\0.py"', "hyperparameter 'sagemaker_program' is"),
+        ("sagemaker_submit_directory", '"/a\0"', "hyperparameter 'sagemaker_submit_directory' is"),
+        ("sagemaker_mpi_enabled", "perhaps", "sagemaker_mpi_enabled is 'perhaps': it must be true or false"),
+        ("sagemaker_torch_distributed_enabled", "[1]", "it must be true or false"),
+    ],
+)
+def test_a_hyperparameter_that_cannot_be(job, name, value, words):
+    refused(job, words, {name: value})
+
+
+@pytest.mark.parametrize("value", ["two", "-1", "1.5", "true", "[2]", "NaN"])
+@pytest.mark.parametrize(
+    "launcher, name",
+    [
+        ("sagemaker_torch_distributed_enabled", "sagemaker_nproc_per_node"),
+        ("sagemaker_mpi_enabled", "sagemaker_mpi_num_of_processes_per_host"),
+        ("sagemaker_mpi_enabled", "sagemaker_mpi_num_processes"),
+    ],
+)
+def test_a_number_that_is_none(job, value, launcher, name, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "mpirun").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "mpirun").chmod(0o755)
+    refused(job, f"{name} is ", {launcher: "true", name: value})
+
+
+@pytest.mark.parametrize(
+    "resources, words",
+    [
+        ({"hosts": ["localhost", 3]}, "3 in hosts"),
+        ({"hosts": ["localhost", None]}, "None in hosts"),
+        ({"hosts": ["localhost", "h\u00f6st"]}, "in hosts is no name of a host"),
+        ({"hosts": ["localhost", ""]}, "'' in hosts"),
+        ({"hosts": ["localhost", "a b\0"]}, "in hosts"),
+        ({"hosts": "localhost"}, "must have hosts"),
+        ({"instance_groups": {"a": 1}}, "instance_groups must be"),
+        ({"instance_groups": ["a"]}, "instance_groups must be"),
+        ({"instance_groups": [{"hosts": []}]}, "instance_groups must be"),
+        ({"instance_groups": [{"instance_group_name": ["a"]}]}, "instance_groups must be"),
+        ({"instance_groups": [{"instance_group_name": "a", "hosts": "localhost"}]}, "instance_groups must be"),
+        ({"current_group_name": ["a"]}, "current_group_name must be text"),
+        ({"network_interface_name": "a\0"}, "SM_NETWORK_INTERFACE_NAME"),
+    ],
+)
+def test_resources_that_cannot_be(job, resources, words):
+    refused(job, words, None, {"current_host": "localhost", "hosts": ["localhost"], **resources})
+
+
+def test_a_channel_that_cannot_be(job):
+    refused(job, "'SM_CHANNEL_A=B' cannot be a variable", inputs={"a=b": {}})
+
+
+@pytest.mark.parametrize("value", ["false", "False", '"False"', "FALSE", "0", '"0"', "", "null"])
+def test_launchers_that_are_off(job, value):
+    names = ("sagemaker_mpi_enabled", "sagemaker_torch_distributed_enabled", "sagemaker_parameter_server_enabled")
+    done = job("print('alone')", {name: value for name in names})
+    assert (done.returncode, done.stdout) == (0, "alone\n"), done.stderr
+
+
+@pytest.mark.parametrize("value", ["true", "True", '"TRUE"', "1", '"1"'])
+def test_launchers_that_are_on(job, value):
+    done = job("", {"sagemaker_parameter_server_enabled": value})
+    assert done.returncode == 1
+    assert "parameter servers, which this image does not have" in failure(job)
+
+
 def test_code_from_an_archive_and_what_leads_out_of_it(job, tmp_path):
     import io
     import tarfile

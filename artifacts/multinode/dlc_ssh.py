@@ -7,6 +7,9 @@ All hosts need the same key without having met. It is made, in this order, from
   DLC_SSH_SECRET, any text that all hosts are given,
   the description of a SageMaker job (its ARN, hosts and hyperparameters): the same on all its hosts, and known to those only
   who may see the job.
+
+All that is written lies in /run/dlc, and for ssh in /etc/ssh/ssh_config.d: a mounted /root/.ssh is often read-only, with keys
+that everybody may read, which ssh refuses (Kubernetes' secrets are so).
 """
 import base64
 import hashlib
@@ -16,10 +19,11 @@ import struct
 import subprocess
 import sys
 
-HOME = pathlib.Path("/root/.ssh")
-KEY = HOME / "id_ed25519"
+MOUNTED_KEY = pathlib.Path("/root/.ssh/id_ed25519")
+FOLDER = pathlib.Path("/run/dlc")
+KEY = FOLDER / "id_ed25519"
+CLIENT = pathlib.Path("/etc/ssh/ssh_config.d/dlc.conf")
 PKCS8 = bytes.fromhex("302e020100300506032b657004220420")  # an Ed25519 private key of 32 bytes follows
-CONFIG = pathlib.Path("/run/dlc/sshd_config")
 
 
 def seed(variables, config=pathlib.Path("/opt/ml/input/config")):
@@ -67,32 +71,57 @@ def write(path, content, mode=0o600):
 
 def make_keys(variables):
     """The public line of the key that hosts know one another by."""
-    if KEY.exists():
-        return subprocess.run(["ssh-keygen", "-y", "-f", str(KEY)], capture_output=True, text=True, check=True).stdout.strip()
+    if MOUNTED_KEY.exists():
+        write(KEY, MOUNTED_KEY.read_text(encoding="ascii"))
+        command = ["ssh-keygen", "-y", "-P", "", "-f", str(KEY)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, check=False)
+        if done.returncode != 0:
+            raise ValueError(f"{MOUNTED_KEY} is no private key without a passphrase: {' '.join(done.stderr.split())}")
+        return " ".join(done.stdout.split()[:2])
     private = seed(variables)
     if private is None:
-        print("dlc_ssh: hosts share nothing a key could be made of: set DLC_SSH_SECRET, or mount /root/.ssh", file=sys.stderr)
+        print("dlc_ssh: hosts share nothing a key could be made of: set DLC_SSH_SECRET, or mount /root/.ssh with id_ed25519", file=sys.stderr)
         private = os.urandom(32)  # this container can still reach itself
     secret, line = openssh_files(private, public_of(private))
     write(KEY, secret)
     return line
 
 
-def main():
+def start():
+    """sshd's exit status once it is in the background."""
     port = os.environ.get("DLC_SSH_PORT", "22")
     line = make_keys(os.environ)
     # The same key proves a user and a host, so that no host key is taken on trust.
-    write(HOME / "authorized_keys", line + "\n")
-    write(HOME / "known_hosts", f"* {line}\n")
-    write(HOME / "config", f"Host *\n  Port {port}\n  StrictHostKeyChecking yes\n  BatchMode yes\n  LogLevel ERROR\n")
-    os.makedirs("/run/sshd", exist_ok=True)
+    write(FOLDER / "authorized_keys", line + "\n")
+    write(FOLDER / "known_hosts", f"* {line}\n")
+    # The user's own files stay in use beside ours, as for a git server.
     write(
-        CONFIG,
-        f"Port {port}\nHostKey {KEY}\nAuthorizedKeysFile {HOME}/authorized_keys\nPermitRootLogin prohibit-password\n"
-        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes yes\nAcceptEnv LANG SM_* SAGEMAKER_*\n"
-        "PidFile /run/dlc/sshd.pid\n",
+        CLIENT,
+        f"Host *\n  Port {port}\n  StrictHostKeyChecking yes\n  BatchMode yes\n  LogLevel ERROR\n"
+        f"  UserKnownHostsFile {FOLDER}/known_hosts ~/.ssh/known_hosts\n  IdentityFile {KEY}\n  IdentityFile ~/.ssh/id_rsa\n",
+        0o644,
     )
-    return subprocess.run(["/usr/sbin/sshd", "-f", str(CONFIG)], check=False).returncode
+    os.makedirs("/run/sshd", exist_ok=True)
+    # StrictModes looks at the folders above: /run may be a tmpfs that everybody may write to. FOLDER is root's alone.
+    config = FOLDER / "sshd_config"
+    write(
+        config,
+        f"Port {port}\nHostKey {KEY}\nAuthorizedKeysFile {FOLDER}/authorized_keys\nPermitRootLogin prohibit-password\n"
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nAcceptEnv LANG SM_* SAGEMAKER_*\n"
+        f"PidFile {FOLDER}/sshd.pid\n",
+    )
+    return subprocess.run(["/usr/sbin/sshd", "-f", str(config)], check=False).returncode
+
+
+def main():
+    if os.geteuid() != 0:
+        print("dlc_ssh: only root can start sshd here", file=sys.stderr)
+        return 1
+    try:
+        return start()
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        print(f"dlc_ssh: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -76,10 +76,13 @@ def wait_for_first_host(host):
     """On the other hosts of an MPI job: as long as the first one's ssh port answers there may be work for this one."""
     import socket
 
+    text = os.environ.get("DLC_SSH_PORT") or "22"
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise TrainingError(f"DLC_SSH_PORT is {text!r}, not a port")
     seen = False
     for attempt in range(10**9):
         try:
-            socket.create_connection((host, int(os.environ.get("DLC_SSH_PORT", "22"))), 5).close()
+            socket.create_connection((host, int(text)), 5).close()
             seen = True
         except OSError:
             if seen or attempt > 60:

@@ -233,12 +233,12 @@ def check_passable(job):
     why = "neither a variable nor an argument can hold a NUL or half of a surrogate pair"
     for name, value in {**job.hyperparameters, **job.settings}.items():
         if not all(passable(text) for text in arguments({name: value})):
-            raise TrainingError(f"the hyperparameter {name!r} is {value!r}: {why}")
+            raise TrainingError(f"the hyperparameter {name!r:.200} is {value!r:.200}: {why}")
     for name, value in job.script_variables().items():
         if "=" in name or not passable(name):
             raise TrainingError(f"{name!r} cannot be a variable: take '=', NUL and halves of surrogate pairs out of the name")
         if not passable(value):
-            raise TrainingError(f"the job's configuration makes {name} {value!r}: {why}")
+            raise TrainingError(f"the job's configuration makes {name} {value!r:.200}: {why}")
 
 
 def read_job(variables):

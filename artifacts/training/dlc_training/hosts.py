@@ -17,6 +17,15 @@ def resolves(name):
     return True
 
 
+def resolves_at_once(name):
+    """One look-up, which may take a resolver many seconds; in a thread, so that a signal ends it."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(resolves(name)), daemon=True)
+    thread.start()
+    thread.join()
+    return found == [True]
+
+
 def add_to_hosts_file(name, path="/etc/hosts"):
     """True where the name could be added as this container itself."""
     try:
@@ -63,7 +72,7 @@ def check(job):
         seconds = float(text)
     except ValueError:
         raise TrainingError(f"DLC_HOSTS_TIMEOUT is {text!r}, not a number of seconds") from None
-    if len(job.hosts) == 1 and not resolves(job.hosts[0]) and add_to_hosts_file(job.hosts[0]):
+    if len(job.hosts) == 1 and not resolves_at_once(job.hosts[0]) and add_to_hosts_file(job.hosts[0]):
         say(f"{job.hosts[0]}, this container, did not resolve; it is in /etc/hosts now")
         return
     wait_for_hosts(job.hosts, seconds)

@@ -68,6 +68,8 @@ def mpi_command(job, command, variables):
 
 
 def torch_command(job, command):
+    if command[0] != sys.executable:
+        raise TrainingError(f"sagemaker_torch_distributed_enabled is set: the program must be Python's, not {job.program}")
     launcher = [sys.executable, "-m", "dlc_training.torchrun", "--nnodes", str(len(job.hosts))]
     launcher += ["--nproc_per_node", str(processes(job, "sagemaker_nproc_per_node"))]
     launcher += ["--node_rank", str(job.hosts.index(job.current_host))]

@@ -12,7 +12,7 @@ import pytest
 
 sys.dont_write_bytecode = True  # artifacts/ is copied into images as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "artifacts" / "training"))
-from dlc_training import s3  # noqa: E402
+from dlc_training import hosts, s3  # noqa: E402
 
 SHOW = """
 import json, os, sys
@@ -149,6 +149,22 @@ def test_stop_while_hosts_are_awaited(job, number):
         assert process.wait(20) == 128 + number
         assert "Traceback" not in process.stderr.read()
     assert failure(job) == f"stopped by {number.name} before the program ran"
+
+
+def test_a_signal_ends_a_slow_look_up(monkeypatch):
+    def stop(*_):
+        raise InterruptedError("stopped")
+
+    monkeypatch.setattr(hosts, "resolves", lambda _: time.sleep(20))
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    start = time.monotonic()
+    try:
+        with pytest.raises(InterruptedError):
+            hosts.resolves_at_once("algo-1")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - start < 10
 
 
 def test_stop_while_packages_are_installed(job):
@@ -313,6 +329,23 @@ def test_a_number_that_is_none(job, value, launcher, name, monkeypatch, tmp_path
 )
 def test_resources_that_cannot_be(job, resources, words):
     refused(job, words, None, {"current_host": "localhost", "hosts": ["localhost"], **resources})
+
+
+def test_torch_distributed_with_a_shell_script(job):
+    done = job("#!/bin/sh\n", {"sagemaker_torch_distributed_enabled": "true"}, program="train.sh")
+    assert (done.returncode, failure(job)) == (
+        1,
+        "sagemaker_torch_distributed_enabled is set: the program must be Python's, not train.sh",
+    )
+
+
+def test_a_job_whose_first_host_has_no_port(job, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "mpirun").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "mpirun").chmod(0o755)
+    resources = {"current_host": "127.0.0.1", "hosts": ["localhost", "127.0.0.1"]}
+    done = job("", {"sagemaker_mpi_enabled": "true"}, resources, variables={"DLC_SSH_PORT": "ssh"})
+    assert (done.returncode, failure(job)) == (1, "DLC_SSH_PORT is 'ssh', not a port")
 
 
 def test_a_channel_that_cannot_be(job):

@@ -87,6 +87,7 @@ void check_stray_files(const Subject& subject, const Report& report);
 void check_lost_files(const Subject& subject, const Report& report);
 void check_world_writable(const Subject& subject, const Report& report);
 void check_set_ids(const Subject& subject, const Report& report);
+void check_closed_directories(const Subject& subject, const Report& report);
 void check_labels(const Subject& subject, const Report& report);
 void check_start(const Subject& subject, const Report& report);
 void check_user(const Subject& subject, const Report& report);

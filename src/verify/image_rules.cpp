@@ -42,6 +42,7 @@ constexpr std::array kRules{
               check_world_writable},
     ImageRule{"DLC031", "set-id", "only Debian's packages bring programs with set-user-id or capabilities", kError,
               check_set_ids},
+    ImageRule{"DLC032", "closed-directory", "who may list a directory may enter it", kError, check_closed_directories},
     ImageRule{"DLC040", "labels", "the image says what it is by its labels", kError, check_labels},
     ImageRule{"DLC041", "start", "entrypoint and command are lists of words, and the program is there", kError,
               check_start},

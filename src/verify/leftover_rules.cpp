@@ -161,6 +161,17 @@ void check_world_writable(const Subject& subject, const Report& report) {
   }
 }
 
+void check_closed_directories(const Subject& subject, const Report& report) {
+  for (const auto& [path, node] : subject.tree.nodes()) {
+    const auto mode = node.entry.mode;
+    const auto may_list = (mode & 0444U) >> 2U;
+    const auto may_enter = mode & 0111U;
+    if (node.entry.type == 'd' && (may_list & ~may_enter) != 0) {
+      report(path, fmt::format("who may list it may not enter it (mode {:04o})", mode));
+    }
+  }
+}
+
 void check_set_ids(const Subject& subject, const Report& report) {
   constexpr std::uint32_t kSetIds = 06000;
   for (const auto& [path, node] : subject.tree.nodes()) {

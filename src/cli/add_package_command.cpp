@@ -78,11 +78,11 @@ std::string steps_of(const buildspec::PlannedImage& image, const dockerfile::Doc
 }
 
 /// Other Dockerfiles with the same steps share the layer as long as the lists are equal.
-void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std::string& path,
+void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const buildspec::PlannedImage& changed,
                         const std::string& steps, const PackageRequest& request) {
-  std::set<std::string> seen{path};
+  std::set<std::string> seen{docker_file_of(changed)};
   for (const auto& image : plan.images) {
-    if (!seen.insert(image.docker_file_path).second || !std::filesystem::exists(image.docker_file_path)) {
+    if (!seen.insert(docker_file_of(image)).second || !std::filesystem::exists(image.docker_file_path)) {
       continue;
     }
     const auto file = dockerfile_of(edits, image);
@@ -204,7 +204,7 @@ int add_apt(const PackageRequest& request, const GlobalOptions& global) {
   if (const auto why = check_apt_package(buildspec::short_name(image), request.package, global)) {
     std::fprintf(stderr, "note: whether Debian has %s was not looked up: %s\n", wanted.name.c_str(), why->c_str());
   }
-  add_to_equal_lists(edits, plan, path, steps_of(image, file, list), request);
+  add_to_equal_lists(edits, plan, image, steps_of(image, file, list), request);
   finish_edit(edits, request.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan, after); });
   return 0;
 }
@@ -227,6 +227,7 @@ std::vector<Lock> locks_of(const FileEdits& edits, const buildspec::Plan& plan, 
     if (!is_lock_file(text)) {
       continue;
     }
+    check_lock_file(text, entry.path);
     Lock lock{.path = entry.path, .packages = locked_packages(text), .users = {}};
     for (const auto& other : plan.images) {
       if (std::ranges::any_of(other.context, [&](const auto& file) { return file.path == entry.path; })) {
@@ -265,6 +266,7 @@ const Lock& choose_lock(const std::vector<Lock>& locks, const buildspec::Planned
 
 struct Requirement {
   std::string name;     ///< as written, without extras
+  std::string extras;   ///< "[socks]", or empty
   std::string version;  ///< empty: the latest that fits
 };
 
@@ -274,6 +276,7 @@ Requirement requirement_of(const std::string& text) {
   const auto name = text.substr(0, equals);
   const auto bracket = name.find('[');
   wanted.name = name.substr(0, bracket);
+  wanted.extras = bracket == std::string::npos ? "" : name.substr(bracket);
   const bool extras_fit =
       bracket == std::string::npos || (name.ends_with(']') && is_name(name.substr(bracket + 1), "-_.,]"));
   if (equals != std::string::npos) {
@@ -301,12 +304,13 @@ class PipEdit {
 
   int run() {
     const auto [known, lock] = find(normalized_name(wanted_.name));
-    if (known != nullptr && (known->version == wanted_.version || (wanted_.version.empty() && !request_.upgrade))) {
+    const bool stays = keeps_version(known);
+    if (stays && wanted_.extras.empty()) {
       print_out(
           fmt::format("{}:{}: {}=={} is there already\n", lock->path, known->first_line, known->name, known->version));
       return 0;
     }
-    if (known != nullptr && !request_.upgrade) {
+    if (known != nullptr && !stays && !request_.upgrade) {
       throw Error(ErrorKind::usage, fmt::format("{} is there already, as {}", known->name, known->version))
           .at({lock->path, known->first_line, 1})
           .hint("--upgrade changes it; others may have to rise with it");
@@ -314,6 +318,11 @@ class PipEdit {
     const auto answer = ask();
     for (const auto& package : answer.packages) {
       take(package);
+    }
+    if (edits_.empty() && stays) {
+      print_out(fmt::format("{}:{}: {}{}=={} is there already, with all that it needs\n", lock->path, known->first_line,
+                            known->name, wanted_.extras, known->version));
+      return 0;
     }
     if (edits_.empty()) {
       const auto there = answer.installed.find(normalized_name(wanted_.name));
@@ -340,6 +349,11 @@ class PipEdit {
     return {nullptr, nullptr};
   }
 
+  /// Whether the package is locked and is to stay as it is; what its extras ask for may still be missing.
+  [[nodiscard]] bool keeps_version(const LockedPackage* known) const {
+    return known != nullptr && (known->version == wanted_.version || (wanted_.version.empty() && !request_.upgrade));
+  }
+
   enum class Others { fixed, rising, any };
 
   /// The others keep their versions, or may rise or change where the package needs that. With --upgrade pip is given
@@ -363,7 +377,9 @@ class PipEdit {
       }
     }
     const auto* known = find(normalized_name(wanted_.name)).first;
-    if (known != nullptr && wanted_.version.empty()) {  // not pip's --upgrade, which is about all that are named
+    if (keeps_version(known)) {
+      question.packages.front() = wanted_.name + wanted_.extras + "==" + known->version;
+    } else if (known != nullptr && wanted_.version.empty()) {  // not pip's --upgrade, which is about all that are named
       question.packages.front() += ">" + known->version.substr(0, known->version.find('+'));
     }
     return question;
@@ -392,7 +408,7 @@ class PipEdit {
             known != nullptr && wanted_.version.empty()) {
           error.hint(fmt::format("there may be nothing newer than {} {} that fits", known->name, known->version));
         }
-        if (request_.downgrade) {
+        if (request_.downgrade || !error.hint().empty()) {
           throw;
         }
         throw error.hint(request_.upgrade

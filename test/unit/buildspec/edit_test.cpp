@@ -26,6 +26,12 @@ TEST(BuildspecEdit, OnlyTheScalarChanges) {
   EXPECT_EQ(with_version("version: &V \"1.9.1\" # c\n", "1.10"), "version: &V \"1.10\" # c\n");
 }
 
+TEST(BuildspecEdit, AByteOrderMarkStays) {
+  EXPECT_EQ(with_version("\xef\xbb\xbfversion: &V 1.9.1\n", "1.9.2"), "\xef\xbb\xbfversion: &V 1.9.2\n");
+  EXPECT_EQ(with_version("\xef\xbb\xbf# \xc3\xa4\nversion: &V 1.9.1\n", "1.9.2"),
+            "\xef\xbb\xbf# \xc3\xa4\nversion: &V 1.9.2\n");
+}
+
 TEST(BuildspecEdit, AVersionThatIsANumberIsQuoted) {
   EXPECT_EQ(with_version("version: &V 1.9.1\n", "1.10"), "version: &V \"1.10\"\n");
 }

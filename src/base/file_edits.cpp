@@ -101,7 +101,7 @@ bool FileEdits::copy_directory(const std::string& from, const std::string& to) {
     if (fs::exists(there)) {
       return false;
     }
-    require_plain_tree(root_ / from);
+    require_plain_tree((root_ / from).lexically_normal());
   } catch (const fs::filesystem_error& error) {
     throw file_system_error(error);
   }

@@ -405,7 +405,7 @@ class PipEdit {
           continue;
         }
         if (const auto* known = find(normalized_name(wanted_.name)).first;
-            known != nullptr && wanted_.version.empty()) {
+            known != nullptr && wanted_.version.empty() && (request_.downgrade || !error.hint().empty())) {
           error.hint(fmt::format("there may be nothing newer than {} {} that fits", known->name, known->version));
         }
         if (request_.downgrade || !error.hint().empty()) {

@@ -25,8 +25,8 @@ struct LockedPackage {
 /// Throws Error(invalid) at the first line that pip would refuse with --require-hashes: without a hash, or a version.
 void check_lock_file(std::string_view text, const std::string& path);
 
-/// The text with the package at this version: in the place of the one of its name, whose extras and marker stay, else at its place in the alphabet
-/// where the file is sorted, else at the end. `hashes`: "sha256:<hex>", at least one.
+/// The text with the package at this version: in the place of the one of its name, whose extras and marker stay, else
+/// at its place in the alphabet where the file is sorted, else at the end. `hashes`: "sha256:<hex>", at least one.
 [[nodiscard]] std::string lock_package(std::string_view text, const std::string& name, const std::string& version,
                                        const std::vector<std::string>& hashes);
 

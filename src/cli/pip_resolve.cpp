@@ -131,13 +131,17 @@ bool is_progress(std::string_view line) {
   return text.empty() || std::ranges::any_of(kProgress, [&](auto begin) { return text.starts_with(begin); });
 }
 
-/// The lines in which pip says what is wrong, each once.
+/// The lines in which pip says what is wrong, each once; of its attempts to connect the first.
 std::string pip_reason(const std::string& error) {
+  constexpr std::string_view kRetry = "  WARNING: Retrying ";
+  const auto is_retry = [&](const std::string& line) { return line.starts_with(kRetry); };
   std::vector<std::string> lines;
   for (const auto line : split_lines(error)) {
     const auto end = line.find_last_not_of(" \t\r") + 1;
     auto text = fmt::format("  {}", line.substr(0, end));
-    if (!is_progress(line.substr(0, end)) && std::ranges::find(lines, text) == lines.end()) {
+    const bool said =
+        std::ranges::find(lines, text) != lines.end() || (is_retry(text) && std::ranges::any_of(lines, is_retry));
+    if (!said && !is_progress(line.substr(0, end))) {
       lines.push_back(std::move(text));
     }
   }

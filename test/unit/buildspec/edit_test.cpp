@@ -71,6 +71,8 @@ TEST(BuildspecEdit, AMapThatOnlyMergesGetsIt) {
   const std::string text = "t: &T\n  b:\n    source: b\n    target: b\ncontext:\n  # merged\n  <<: *T\nimages: {}\n";
   EXPECT_EQ(with_entry(text, {"context"}),
             "t: &T\n  b:\n    source: b\n    target: b\ncontext:\n  # merged\n  <<: *T\n" + kEntry + "images: {}\n");
+  const std::string tagged = "t: &T\n  b: {}\ncontext: !!map\n  <<: *T\n";
+  EXPECT_EQ(with_entry(tagged, {"context"}), tagged + kEntry);
 }
 
 TEST(BuildspecEdit, LineEndsAndWidthsAreTheFiles) {

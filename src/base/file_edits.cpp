@@ -1,15 +1,17 @@
 #include "base/file_edits.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
+#include "base/directory_lock.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/lines.h"
+#include "base/prepared_change.h"
 #include "base/text_diff.h"
+#include "base/tree_copy.h"
 
 namespace dlc {
 
@@ -36,77 +38,75 @@ std::set<std::string> parents_of(const std::set<std::string>& paths) {
   return parents;
 }
 
-/// Undoes, in reverse order, what has been written so far; forgets it by `keep`.
-class Undo {
+/// Puts changes in their places, in order; takes back, in reverse order, what is not kept.
+class Transaction {
  public:
-  Undo() = default;
-  Undo(const Undo&) = delete;
-  Undo& operator=(const Undo&) = delete;
-  ~Undo() {
-    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-      try {
-        if (step->before == nullptr) {
-          remove_tree(step->path);
-        } else if (read_file(step->path) != *step->before) {
-          write_file_atomically(step->path, *step->before, Durability::durable, step->mode);
-        }
-      } catch (const std::exception& failure) {
-        std::fprintf(stderr, "warning: could not put %s back: %s\n", step->path.c_str(), failure.what());
-      }
+  Transaction() = default;
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction() {
+    for (; done_ > 0; --done_) {
+      changes_[done_ - 1].take_back();
     }
   }
-  void made(fs::path path) { steps_.push_back({std::move(path), nullptr, 0}); }
-  void replaced(fs::path path, const std::string& before, unsigned mode) {
-    steps_.push_back({std::move(path), &before, mode});
+  void add(PreparedChange change) { changes_.push_back(std::move(change)); }
+  void put_all() {
+    for (auto& change : changes_) {
+      change.put();
+      ++done_;
+    }
+    done_ = 0;
   }
-  void keep() { steps_.clear(); }
 
  private:
-  struct Step {
-    fs::path path;
-    const std::string* before;  ///< null: a directory that was not there
-    unsigned mode;
-  };
-  std::vector<Step> steps_;
+  std::vector<PreparedChange> changes_;
+  std::size_t done_ = 0;  ///< the first ones, which are in their places
 };
-
-unsigned mode_of(const fs::path& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) {
-    throw system_error("stat " + path.string());
-  }
-  return status.st_mode & 07777U;
-}
 
 }  // namespace
 
 FileEdits::FileEdits(fs::path root) : root_(std::move(root)) {}
 
-const FileEdits::Change* FileEdits::find(const std::string& path) const {
-  const auto found = std::ranges::find(changes_, path, &Change::path);
-  return found == changes_.end() ? nullptr : &*found;
+fs::path FileEdits::file_of(const std::string& path) const {
+  std::error_code error;
+  auto file = fs::canonical(root_ / path, error);
+  return error ? root_ / path : file;
 }
 
 std::string FileEdits::text(const std::string& path) const {
-  const auto* change = find(path);
-  return change != nullptr ? change->after : read_file(root_ / path, kLargestFile);
+  const auto file = file_of(path);
+  const auto found = std::ranges::find(changes_, file, &Change::file);
+  return found != changes_.end() ? found->after : read_file(root_ / path, kLargestFile);
 }
 
 void FileEdits::replace(const std::string& path, std::string text) {
-  const auto found = std::ranges::find(changes_, path, &Change::path);
+  auto file = file_of(path);
+  const auto found = std::ranges::find(changes_, file, &Change::file);
   if (found != changes_.end()) {
     found->after = std::move(text);
-  } else if (auto before = read_file(root_ / path, kLargestFile); before != text) {
-    changes_.push_back({path, std::move(before), std::move(text)});
+  } else if (auto before = read_file(file, kLargestFile); before != text) {
+    places_.insert(file.parent_path());
+    changes_.push_back({path, std::move(file), std::move(before), std::move(text)});
   }
 }
 
-void FileEdits::copy_directory(const std::string& from, const std::string& to) {
-  std::error_code ignored;
-  if (fs::exists(fs::symlink_status(root_ / to, ignored))) {
-    throw Error(ErrorKind::usage, to + " exists already").hint("remove it first, or choose another name");
+bool FileEdits::copy_directory(const std::string& from, const std::string& to) {
+  try {
+    const auto there = fs::symlink_status(root_ / to);
+    if (fs::exists(there) && !(fs::is_directory(there) && equal_trees(root_ / from, root_ / to))) {
+      throw Error(ErrorKind::usage, fmt::format("{} exists already, and is no copy of {}", to, from))
+          .hint("remove it first, or choose another name");
+    }
+    places_.insert((root_ / to).parent_path());
+    if (fs::exists(there)) {
+      return false;
+    }
+    require_plain_tree((root_ / from).lexically_normal());
+  } catch (const fs::filesystem_error& error) {
+    throw file_system_error(error);
   }
   copies_.emplace_back(from, to);
+  return true;
 }
 
 bool FileEdits::empty() const {
@@ -125,7 +125,40 @@ std::string FileEdits::diff() const {
   return text;
 }
 
+SourceLocation FileEdits::first_place() const {
+  if (changes_.empty()) {
+    return {};
+  }
+  const auto& change = changes_.front();
+  const auto before = split_lines(change.before);
+  const auto after = split_lines(change.after);
+  const auto [old_line, new_line] = std::ranges::mismatch(before, after);
+  const auto same = static_cast<int>(old_line - before.begin());
+  const bool only_more = after.size() > before.size() &&
+                         std::equal(old_line, before.end(), after.end() - (before.end() - old_line), after.end());
+  return {.file = change.path, .line = std::max(1, same + (only_more ? 0 : 1)), .column = 1};
+}
+
 void FileEdits::stage(const fs::path& directory) const {
+  try {
+    stage_tree(directory);
+  } catch (const fs::filesystem_error& error) {
+    throw file_system_error(error);
+  }
+}
+
+fs::path FileEdits::staged_source(const fs::directory_entry& entry, const fs::path& directory) const {
+  if (entry.is_symlink()) {  // of an edited file, perhaps
+    std::error_code error;
+    const auto found = std::ranges::find(changes_, fs::canonical(entry.path(), error), &Change::file);
+    if (found != changes_.end()) {
+      return directory / found->path;
+    }
+  }
+  return entry.path();
+}
+
+void FileEdits::stage_tree(const fs::path& directory) const {
   std::set<std::string> edited;
   for (const auto& change : changes_) {
     edited.insert(change.path);
@@ -143,7 +176,7 @@ void FileEdits::stage(const fs::path& directory) const {
     for (const auto& entry : fs::directory_iterator(origin / parent)) {
       const auto path = (fs::path(parent) / entry.path().filename()).generic_string();
       if (!edited.contains(path) && !parents.contains(path)) {
-        fs::create_symlink(entry.path(), directory / path);
+        fs::create_symlink(staged_source(entry, directory), directory / path);
       }
     }
   }
@@ -156,38 +189,24 @@ void FileEdits::stage(const fs::path& directory) const {
 }
 
 void FileEdits::apply() const {
-  std::vector<fs::path> files;  // a link's own target is what changes
+  const DirectoryLock lock(root_);
   for (const auto& change : changes_) {
-    files.push_back(fs::canonical(root_ / change.path));
-    if (read_file(files.back(), kLargestFile) != change.before) {
+    if (read_file(change.file, kLargestFile) != change.before) {
       throw Error(ErrorKind::failed, change.path + " was changed by somebody else meanwhile; nothing was written")
           .hint("run the command again");
     }
   }
-  Undo undo;
-  try {
-    std::vector<TemporaryDirectory> prepared;
-    for (const auto& [from, to] : copies_) {
-      const auto parent = (root_ / to).parent_path();
-      fs::create_directories(parent);
-      prepared.emplace_back(parent, ".dlc-copy-");
-      fs::copy(root_ / from, prepared.back().path() / "tree",
-               fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-    }
-    for (std::size_t i = 0; i < copies_.size(); ++i) {
-      const auto to = root_ / copies_[i].second;
-      fs::rename(prepared[i].path() / "tree", to);
-      undo.made(to);
-    }
-    for (std::size_t i = 0; i < changes_.size(); ++i) {
-      const auto mode = mode_of(files[i]);
-      undo.replaced(files[i], changes_[i].before, mode);
-      write_file_atomically(files[i], changes_[i].after, Durability::durable, mode);
-    }
-  } catch (const fs::filesystem_error& failure) {
-    throw Error(ErrorKind::failed, failure.what());
+  if (lock.held()) {
+    std::ranges::for_each(places_, remove_leftovers);
   }
-  undo.keep();
+  Transaction transaction;
+  for (const auto& [from, to] : copies_) {
+    transaction.add(PreparedChange::of_copy(root_ / from, root_ / to));
+  }
+  for (const auto& change : changes_) {
+    transaction.add(PreparedChange::of_file(change.file, change.before, change.after));
+  }
+  transaction.put_all();
 }
 
 }  // namespace dlc

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "buildspec/composer.h"
+#include "buildspec/text_place.h"
 
 namespace dlc::buildspec {
 
@@ -16,7 +17,7 @@ const Entry* Node::find(std::string_view key) const {
 }
 
 Document::Document(std::string name, std::string text) : name_(std::move(name)), text_(std::move(text)) {
-  line_starts_.push_back(0);
+  line_starts_.push_back(mark_size(text_));
   for (std::size_t i = 0; i < text_.size(); ++i) {
     if (text_[i] == '\n' || (text_[i] == '\r' && (i + 1 == text_.size() || text_[i + 1] != '\n'))) {
       line_starts_.push_back(i + 1);

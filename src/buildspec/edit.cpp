@@ -137,11 +137,13 @@ int step_of(const std::vector<const Entry*>& own) {
   return 2;
 }
 
-/// The line of the map's first key or `<<`, below its own key and anchor.
+/// The line of the map's first key or `<<`, below its own key, anchor and tag.
 int first_line(const Lines& lines, const Node& map) {
   int line = map.at.line;
   const auto text = lines.at(line);
-  if (map.anchor_at.line == line && !map.anchor.empty() && text.find('&' + map.anchor) != std::string_view::npos) {
+  const bool anchored =
+      map.anchor_at.line == line && !map.anchor.empty() && text.find('&' + map.anchor) != std::string_view::npos;
+  if (anchored || lines.indent(line) != map.at.column - 1) {  // a tag stands there
     ++line;
   }
   while (line < lines.count() && !lines.has_content(line)) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "buildspec/text_place.h"
+
 namespace dlc::buildspec {
 
 struct EventReader::Parser {
@@ -123,8 +125,9 @@ bool tab_at(std::string_view text, const yaml_mark_t& mark) {
 
 }  // namespace
 
-EventReader::EventReader(std::string_view text) : text_(text), parser_(std::make_unique<Parser>()) {
-  yaml_parser_set_input_string(&parser_->parser, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+EventReader::EventReader(std::string_view text)
+    : text_(text.substr(mark_size(text))), parser_(std::make_unique<Parser>()) {
+  yaml_parser_set_input_string(&parser_->parser, reinterpret_cast<const unsigned char*>(text_.data()), text_.size());
   yaml_parser_set_encoding(&parser_->parser, YAML_UTF8_ENCODING);
 }
 

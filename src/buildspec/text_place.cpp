@@ -2,8 +2,13 @@
 
 namespace dlc::buildspec {
 
+std::size_t mark_size(std::string_view text) {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";
+  return text.starts_with(kMark) ? kMark.size() : 0;
+}
+
 std::size_t line_start(std::string_view text, int line) {
-  std::size_t start = 0;
+  std::size_t start = mark_size(text);
   for (int i = 1; i < line; ++i) {
     const auto end = text.find('\n', start);
     if (end == std::string_view::npos) {

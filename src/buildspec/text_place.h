@@ -5,6 +5,9 @@
 
 namespace dlc::buildspec {
 
+/// The bytes of the byte order mark that some editors put before everything: 3 or 0. It is no part of line 1.
+[[nodiscard]] std::size_t mark_size(std::string_view text);
+
 /// The byte at which a line (from 1) begins; the text's size beyond its last line.
 [[nodiscard]] std::size_t line_start(std::string_view text, int line);
 

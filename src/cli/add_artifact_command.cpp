@@ -39,6 +39,13 @@ bool is_plain_path(const std::string& path) {
   });
 }
 
+/// The last name of the path as it was given: a link's own, not that of the file behind it.
+std::string given_name(const fs::path& source, const fs::path& full) {
+  auto given = source.lexically_normal();
+  given = given.has_filename() ? given.filename() : given.parent_path().filename();
+  return given.empty() || given == "." || given == ".." ? full.filename().string() : given.string();
+}
+
 /// The file that is meant, as a path of the repository; its name and mode where they were not given.
 void look_at_source(ArtifactRequest& request) {
   std::error_code error;
@@ -55,13 +62,17 @@ void look_at_source(ArtifactRequest& request) {
             "copy it here first: to artifacts/ for images of every framework, to FRAMEWORK/artifacts/ or "
             "FRAMEWORK/TYPE/docker/artifacts/ for some");
   }
-  request.source = relative;
-  if (request.name.empty()) {
-    request.name = full.filename().string();
+  if (!fs::is_regular_file(full) && !fs::is_directory(full)) {
+    throw Error(ErrorKind::usage, request.source + " is neither a file nor a directory")
+        .hint("a device, pipe or socket can't be part of an image");
   }
+  if (request.name.empty()) {
+    request.name = given_name(request.source, full);
+  }
+  request.source = relative;
   if (request.mode.empty() && fs::is_regular_file(full)) {
     const bool executable = (fs::status(full).permissions() & fs::perms::owner_exec) != fs::perms::none;
-    request.mode = executable ? "0755" : "0644";
+    request.mode = executable ? "0755" : "u=rw,go=r";  // a number would be the mode of new directories too
   }
 }
 
@@ -308,7 +319,7 @@ int run_add_artifact(std::span<const std::string> arguments, const GlobalOptions
       ->type_name("IMAGE")
       ->excludes(type);
   app.add_option("--name", request.name, "its name in the build context (default: the file's)")->type_name("NAME");
-  app.add_option("--chmod", request.mode, "its mode in the image (default: 0755 for a program, else 0644)")
+  app.add_option("--chmod", request.mode, "its mode in the image (default: 0755 for a program, else u=rw,go=r)")
       ->type_name("MODE")
       ->check([](const std::string& text) {
         const bool octal =

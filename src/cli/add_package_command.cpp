@@ -16,6 +16,7 @@
 #include "cli/pip_resolve.h"
 #include "cli/print_out.h"
 #include "cli/repository_edit.h"
+#include "dockerfile/apt_list.h"
 #include "dockerfile/edit.h"
 
 namespace dlc::cli {
@@ -77,16 +78,16 @@ std::string steps_of(const buildspec::PlannedImage& image, const dockerfile::Doc
 }
 
 /// Other Dockerfiles with the same steps share the layer as long as the lists are equal.
-void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std::string& path,
+void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const buildspec::PlannedImage& changed,
                         const std::string& steps, const PackageRequest& request) {
-  std::set<std::string> seen{path};
+  std::set<std::string> seen{docker_file_of(changed)};
   for (const auto& image : plan.images) {
-    if (!seen.insert(image.docker_file_path).second || !std::filesystem::exists(image.docker_file_path)) {
+    if (!seen.insert(docker_file_of(image)).second || !std::filesystem::exists(image.docker_file_path)) {
       continue;
     }
     const auto file = dockerfile_of(edits, image);
     const auto lists = dockerfile::find_apt_lists(edits.text(image.docker_file_path), file, stage_of(file, image));
-    const auto same = [&](const auto& other) { return steps_of(image, file, other) == steps; };
+    const auto same = [&](const auto& other) { return other.problem.empty() && steps_of(image, file, other) == steps; };
     const auto list = std::ranges::find_if(lists, same);  // which need not be the last one
     if (list == lists.end()) {
       continue;
@@ -101,42 +102,109 @@ void add_to_equal_lists(FileEdits& edits, const buildspec::Plan& plan, const std
   }
 }
 
-int add_apt(const PackageRequest& request, const GlobalOptions& global) {
-  const auto package = request.package.substr(0, request.package.find('='));
-  if (!is_name(package, "+-.:") || request.package.find_first_of(" \t\n$;&|\"'\\<>") != std::string::npos ||
-      request.package.find("==") != std::string::npos) {
-    throw Error(ErrorKind::usage, fmt::format("\"{}\" is no name of a Debian package", request.package))
+/// The package as asked for, checked: a wrong one would only fail in the build, or would mean something else there.
+dockerfile::DebianPackage debian_request(const std::string& text) {
+  auto package = dockerfile::split_package(text);
+  const auto problem = text.find_first_of("\"'") != std::string::npos ? "it is written without quotes"
+                                                                      : dockerfile::package_problem(package);
+  if (!problem.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("{} is no Debian package: {}", dockerfile::quote(text), problem))
         .hint("such as libgomp1, or libgomp1=12.2.0-14+deb12u1");
   }
+  return package;
+}
+
+/// Whether a list has the package as it is wanted. Throws where one has it in another version or architecture.
+bool is_listed(std::string_view text, const dockerfile::Dockerfile& file, const std::vector<dockerfile::AptList>& lists,
+               const dockerfile::DebianPackage& wanted) {
+  const dockerfile::AptList::Word* other = nullptr;
+  for (const auto& list : lists) {
+    if (!list.problem.empty()) {
+      continue;
+    }
+    for (const auto* word : dockerfile::words_of(list, wanted.name)) {
+      if (dockerfile::satisfies(dockerfile::split_package(word->text), wanted)) {
+        const auto at = dockerfile::place_of(text, file, word->begin);
+        print_out(fmt::format("{}:{}: {} is in the list already\n", at.file, at.line, word->text));
+        return true;
+      }
+      other = other != nullptr ? other : word;
+    }
+  }
+  if (other != nullptr) {
+    throw Error(ErrorKind::usage, fmt::format("{} is in the list already, as {}", wanted.name, other->text))
+        .at(dockerfile::place_of(text, file, other->begin))
+        .hint("change that word by hand, where another version, architecture or release is meant");
+  }
+  return false;
+}
+
+/// The list that is to get the package: the last one.
+const dockerfile::AptList& list_to_change(const std::vector<dockerfile::AptList>& lists,
+                                          const dockerfile::Dockerfile& file, std::size_t stage,
+                                          const std::string& package) {
+  const auto by_hand =
+      "RUN apt-get update && apt-get install -y --no-install-recommends " + package + " && rm -rf /var/lib/apt/lists/*";
+  if (lists.empty()) {
+    throw Error(ErrorKind::invalid,
+                fmt::format("no RUN of {} has an apt-get install with a list of packages", file.name))
+        .at({file.name, file.stages[stage].node.lines.first, 1})
+        .hint("add a line by hand: " + by_hand);
+  }
+  if (const auto& last = lists.front(); !last.problem.empty()) {
+    throw Error(ErrorKind::invalid, last.problem + ", so where another one goes can't be told")
+        .at(last.problem_at)
+        .hint(fmt::format("add {} there by hand, or a line: {}", package, by_hand));
+  }
+  return lists.front();
+}
+
+/// The list must have become one package longer, and nothing else.
+void verify_list(std::string_view text, const dockerfile::Dockerfile& file, std::size_t stage,
+                 const dockerfile::AptList& before, const std::string& package) {
+  std::vector<std::string> words;
+  for (const auto& word : before.packages) {
+    words.push_back(word.text);
+  }
+  std::vector<std::string> now;
+  const auto lists = dockerfile::find_apt_lists(text, file, stage);
+  if (!lists.empty() && lists.front().problem.empty()) {
+    for (const auto& word : lists.front().packages) {
+      now.push_back(word.text);
+    }
+  }
+  const auto added = std::ranges::find(now, package);
+  if (added != now.end()) {
+    now.erase(added);
+  }
+  if (now != words || lists.front().packages.size() != words.size() + 1) {
+    throw Error(ErrorKind::invalid, "the list of packages can't be added to")
+        .at(dockerfile::place_of(text, file, before.packages.front().begin))
+        .hint("add the package by hand");
+  }
+}
+
+int add_apt(const PackageRequest& request, const GlobalOptions& global) {
+  const auto wanted = debian_request(request.package);
   const auto plan = plan_as_written(".", request.edit);
   const auto& image = named_image(plan, request.image);
   FileEdits edits(".");
   const auto file = dockerfile_of(edits, image);
+  const auto stage = stage_of(file, image);
   const auto& path = image.docker_file_path;
-  const auto lists = dockerfile::find_apt_lists(edits.text(path), file, stage_of(file, image));
-  if (lists.empty()) {
-    throw Error(ErrorKind::invalid, fmt::format("no RUN of {} has an apt-get install with a list of packages", path))
-        .at({path, file.stages[stage_of(file, image)].node.lines.first, 1})
-        .hint("add a line by hand: RUN apt-get update && apt-get install -y --no-install-recommends " +
-              request.package + " && rm -rf /var/lib/apt/lists/*");
-  }
-  const auto has = [&](const auto& other) { return dockerfile::has_package(other, request.package); };
-  if (const auto known = std::ranges::find_if(lists, has); known != lists.end()) {
-    print_out(fmt::format("{}:{}: {} is in the list already\n", path, known->run->lines.first, package));
+  const auto text = edits.text(path);
+  const auto lists = dockerfile::find_apt_lists(text, file, stage);
+  if (is_listed(text, file, lists, wanted)) {
     return 0;
   }
-  const auto* list = &lists.front();
-  add_to_list(edits, path, file, *list, request.package);
+  const auto& list = list_to_change(lists, file, stage, request.package);
+  add_to_list(edits, path, file, list, request.package);
   const auto changed = dockerfile_of(edits, image);
-  const auto now = dockerfile::find_apt_list(edits.text(path), changed, stage_of(changed, image));
-  if (!now || now->packages.size() != list->packages.size() + 1 || !dockerfile::has_package(*now, request.package)) {
-    throw dockerfile::error_at(file, list->run->lines, "the list of packages can't be added to")
-        .hint("add the package by hand");
-  }
+  verify_list(edits.text(path), changed, stage_of(changed, image), list, request.package);
   if (const auto why = check_apt_package(buildspec::short_name(image), request.package, global)) {
-    std::fprintf(stderr, "note: whether Debian has %s was not looked up: %s\n", package.c_str(), why->c_str());
+    std::fprintf(stderr, "note: whether Debian has %s was not looked up: %s\n", wanted.name.c_str(), why->c_str());
   }
-  add_to_equal_lists(edits, plan, path, steps_of(image, file, *list), request);
+  add_to_equal_lists(edits, plan, image, steps_of(image, file, list), request);
   finish_edit(edits, request.edit, [&](const buildspec::Plan& after) { verify_same_plan(plan, after); });
   return 0;
 }
@@ -159,6 +227,7 @@ std::vector<Lock> locks_of(const FileEdits& edits, const buildspec::Plan& plan, 
     if (!is_lock_file(text)) {
       continue;
     }
+    check_lock_file(text, entry.path);
     Lock lock{.path = entry.path, .packages = locked_packages(text), .users = {}};
     for (const auto& other : plan.images) {
       if (std::ranges::any_of(other.context, [&](const auto& file) { return file.path == entry.path; })) {
@@ -197,6 +266,7 @@ const Lock& choose_lock(const std::vector<Lock>& locks, const buildspec::Planned
 
 struct Requirement {
   std::string name;     ///< as written, without extras
+  std::string extras;   ///< "[socks]", or empty
   std::string version;  ///< empty: the latest that fits
 };
 
@@ -206,6 +276,7 @@ Requirement requirement_of(const std::string& text) {
   const auto name = text.substr(0, equals);
   const auto bracket = name.find('[');
   wanted.name = name.substr(0, bracket);
+  wanted.extras = bracket == std::string::npos ? "" : name.substr(bracket);
   const bool extras_fit =
       bracket == std::string::npos || (name.ends_with(']') && is_name(name.substr(bracket + 1), "-_.,]"));
   if (equals != std::string::npos) {
@@ -233,12 +304,13 @@ class PipEdit {
 
   int run() {
     const auto [known, lock] = find(normalized_name(wanted_.name));
-    if (known != nullptr && (known->version == wanted_.version || (wanted_.version.empty() && !request_.upgrade))) {
+    const bool stays = keeps_version(known);
+    if (stays && wanted_.extras.empty()) {
       print_out(
           fmt::format("{}:{}: {}=={} is there already\n", lock->path, known->first_line, known->name, known->version));
       return 0;
     }
-    if (known != nullptr && !request_.upgrade) {
+    if (known != nullptr && !stays && !request_.upgrade) {
       throw Error(ErrorKind::usage, fmt::format("{} is there already, as {}", known->name, known->version))
           .at({lock->path, known->first_line, 1})
           .hint("--upgrade changes it; others may have to rise with it");
@@ -246,6 +318,11 @@ class PipEdit {
     const auto answer = ask();
     for (const auto& package : answer.packages) {
       take(package);
+    }
+    if (edits_.empty() && stays) {
+      print_out(fmt::format("{}:{}: {}{}=={} is there already, with all that it needs\n", lock->path, known->first_line,
+                            known->name, wanted_.extras, known->version));
+      return 0;
     }
     if (edits_.empty()) {
       const auto there = answer.installed.find(normalized_name(wanted_.name));
@@ -272,6 +349,11 @@ class PipEdit {
     return {nullptr, nullptr};
   }
 
+  /// Whether the package is locked and is to stay as it is; what its extras ask for may still be missing.
+  [[nodiscard]] bool keeps_version(const LockedPackage* known) const {
+    return known != nullptr && (known->version == wanted_.version || (wanted_.version.empty() && !request_.upgrade));
+  }
+
   enum class Others { fixed, rising, any };
 
   /// The others keep their versions, or may rise or change where the package needs that. With --upgrade pip is given
@@ -295,7 +377,9 @@ class PipEdit {
       }
     }
     const auto* known = find(normalized_name(wanted_.name)).first;
-    if (known != nullptr && wanted_.version.empty()) {  // not pip's --upgrade, which is about all that are named
+    if (keeps_version(known)) {
+      question.packages.front() = wanted_.name + wanted_.extras + "==" + known->version;
+    } else if (known != nullptr && wanted_.version.empty()) {  // not pip's --upgrade, which is about all that are named
       question.packages.front() += ">" + known->version.substr(0, known->version.find('+'));
     }
     return question;
@@ -321,10 +405,10 @@ class PipEdit {
           continue;
         }
         if (const auto* known = find(normalized_name(wanted_.name)).first;
-            known != nullptr && wanted_.version.empty()) {
+            known != nullptr && wanted_.version.empty() && (request_.downgrade || !error.hint().empty())) {
           error.hint(fmt::format("there may be nothing newer than {} {} that fits", known->name, known->version));
         }
-        if (request_.downgrade) {
+        if (request_.downgrade || !error.hint().empty()) {
           throw;
         }
         throw error.hint(request_.upgrade

@@ -52,17 +52,17 @@ bool has_in_context(const buildspec::PlannedImage& image, const std::string& nam
 }
 
 /// Another image with this Dockerfile would fail: its context has no such file.
-void refuse_shared(const Dockerfile& file, const buildspec::Plan& plan, const std::string& path,
+void refuse_shared(const Dockerfile& file, const buildspec::Plan& plan, const std::string& real,
                    const Images& concerned, const std::set<std::size_t>& stages, const ArtifactCopy& artifact) {
   for (const auto& image : plan.images) {
-    if (image.docker_file_path != path || std::ranges::find(concerned, &image) != concerned.end() ||
+    if (docker_file_of(image) != real || std::ranges::find(concerned, &image) != concerned.end() ||
         has_in_context(image, artifact.name)) {
       continue;
     }
     const auto read = dockerfile::stages_read_by(file, stage_of(file, image));
     if (std::ranges::any_of(read, [&](auto stage) { return stages.contains(stage); })) {
       throw Error(ErrorKind::invalid, fmt::format("{} is the Dockerfile of {} too, whose context would not have {}",
-                                                  path, image.name, artifact.name))
+                                                  file.name, image.name, artifact.name))
           .at(image.docker_file_where)
           .hint(
               "add the file for both (--type TYPE, or neither --type nor --image), or give one a Dockerfile or stage "
@@ -72,6 +72,12 @@ void refuse_shared(const Dockerfile& file, const buildspec::Plan& plan, const st
 }
 
 }  // namespace
+
+std::string docker_file_of(const buildspec::PlannedImage& image) {
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(image.docker_file_path, error);
+  return error ? image.docker_file_path : real.string();
+}
 
 Dockerfile dockerfile_of(const FileEdits& edits, const buildspec::PlannedImage& image) {
   if (!std::filesystem::is_regular_file(image.docker_file_path)) {
@@ -99,9 +105,10 @@ void add_copy_lines(FileEdits& edits, const buildspec::Plan& plan, const Images&
                     const ArtifactCopy& artifact) {
   std::map<std::string, Images> by_file;
   for (const auto* image : concerned) {
-    by_file[image->docker_file_path].push_back(image);
+    by_file[docker_file_of(*image)].push_back(image);
   }
-  for (const auto& [path, images] : by_file) {
+  for (const auto& [real, images] : by_file) {
+    const auto& path = images.front()->docker_file_path;
     const auto file = dockerfile_of(edits, *images.front());
     std::set<std::size_t> stages;
     for (const auto* image : images) {
@@ -109,7 +116,7 @@ void add_copy_lines(FileEdits& edits, const buildspec::Plan& plan, const Images&
     }
     stages = first_stages(file, stages);
     std::erase_if(stages, [&](auto stage) { return is_copied(file, stage, artifact); });
-    refuse_shared(file, plan, path, concerned, stages, artifact);
+    refuse_shared(file, plan, real, concerned, stages, artifact);
     auto text = edits.text(path);
     const auto line = dockerfile::copy_instruction(artifact.name, artifact.target, artifact.mode);
     for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {  // from the end: places above stay

@@ -21,6 +21,9 @@ struct ArtifactCopy {
 void add_copy_lines(FileEdits& edits, const buildspec::Plan& plan,
                     const std::vector<const buildspec::PlannedImage*>& concerned, const ArtifactCopy& artifact);
 
+/// The file that is the image's Dockerfile, links followed: what tells whether two images share one.
+[[nodiscard]] std::string docker_file_of(const buildspec::PlannedImage& image);
+
 /// The image's Dockerfile, as edited so far. Throws Error(not_found) where the buildspec names it, where it is not
 /// there.
 [[nodiscard]] dockerfile::Dockerfile dockerfile_of(const FileEdits& edits, const buildspec::PlannedImage& image);

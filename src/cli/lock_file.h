@@ -20,11 +20,13 @@ struct LockedPackage {
 
 /// The packages in the order of the file; lines of another form are left out.
 [[nodiscard]] std::vector<LockedPackage> locked_packages(std::string_view text);
-/// Whether this is a lock file: at least one package, and each one with a hash.
+/// Whether this is meant as a lock file: something in it has a hash.
 [[nodiscard]] bool is_lock_file(std::string_view text);
+/// Throws Error(invalid) at the first line that pip would refuse with --require-hashes: without a hash, or a version.
+void check_lock_file(std::string_view text, const std::string& path);
 
-/// The text with the package at this version: in the place of the one of its name, else at its place in the alphabet
-/// where the file is sorted, else at the end. `hashes`: "sha256:<hex>", at least one.
+/// The text with the package at this version: in the place of the one of its name, whose extras and marker stay, else
+/// at its place in the alphabet where the file is sorted, else at the end. `hashes`: "sha256:<hex>", at least one.
 [[nodiscard]] std::string lock_package(std::string_view text, const std::string& name, const std::string& version,
                                        const std::vector<std::string>& hashes);
 

@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
+#include <map>
 #include <set>
 
 #include "buildspec/document.h"
@@ -32,14 +34,25 @@ const buildspec::Use& version_of(const buildspec::Document& document) {
   return document.root()->find("version")->value;
 }
 
+bool is_version(const std::string& version) {
+  return !version.empty() && version.size() <= 64 && version.front() != '.' && version.front() != '-' &&
+         std::ranges::all_of(version,
+                             [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-'; });
+}
+
 void check_version(const std::string& option, const std::string& version) {
-  const bool fits = !version.empty() && version.size() <= 64 && version.front() != '.' && version.front() != '-' &&
-                    std::ranges::all_of(version, [](unsigned char c) {
-                      return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
-                    });
-  if (!fits) {
+  if (!is_version(version)) {
     throw Error(ErrorKind::usage, fmt::format("{}: \"{}\" can't be part of a tag and a folder's name", option, version))
         .hint("letters, digits, `.`, `_` and `-`, such as 2.1.0");
+  }
+}
+
+/// The version that stands in the buildspec.
+void check_old_version(const buildspec::Document& document, const std::string& version) {
+  if (!is_version(version)) {
+    throw Error(ErrorKind::invalid, "`version` can't be part of a tag and a folder's name as it stands here")
+        .at(document.location(version_of(document).at))
+        .hint("write it behind its key, in one line: version: &VERSION 1.2.3");
   }
 }
 
@@ -55,6 +68,10 @@ Documents choose_documents(const Documents& documents, const Upgrade& upgrade) {
       fitting.push_back(document);
       versions.insert(version);
     }
+  }
+  if (fitting.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("--from: no buildspec here has the version {}: {}", upgrade.from, list))
+        .hint("name one of their versions, or one of the files: --buildspec FILE");
   }
   if (versions.size() != 1) {
     throw Error(ErrorKind::usage, fmt::format("the buildspecs here have several versions: {}", list))
@@ -130,12 +147,26 @@ void copy_folders(FileEdits& edits, const std::string& framework, const Upgrade&
         .hint(known.empty() ? "there is none to copy from"
                             : fmt::format("--from VERSION, one of: {}", fmt::join(known, ", ")));
   }
-  if (const auto there = version_folders(framework, upgrade.version); !there.empty()) {
-    throw Error(ErrorKind::usage, fmt::format("{} exists already", there.front()))
-        .hint("its buildspec line is then changed by hand: version: " + buildspec::yaml_scalar(upgrade.version));
-  }
+  auto strangers = version_folders(framework, upgrade.version);
+  const auto by_hand =
+      "take it away and run this again; or, where it is meant to be like that, change the buildspec's "
+      "line by hand: version: " +
+      buildspec::yaml_scalar(upgrade.version);
   for (const auto& folder : folders) {
-    edits.copy_directory(folder, (fs::path(folder).parent_path() / upgrade.version).generic_string());
+    const auto to = (fs::path(folder).parent_path() / upgrade.version).generic_string();
+    std::erase(strangers, to);
+    try {
+      if (!edits.copy_directory(folder, to)) {  // an earlier run was killed, or a person began by hand
+        std::fprintf(stderr, "note: %s is there already, equal to %s, and stays\n", to.c_str(), folder.c_str());
+      }
+    } catch (Error& error) {
+      throw error.kind() == ErrorKind::usage ? error.hint(by_hand) : error;
+    }
+  }
+  if (!strangers.empty()) {
+    throw Error(ErrorKind::usage, fmt::format("{} exists already, and there is no docker/{} beside it",
+                                              fmt::join(strangers, ", "), upgrade.from))
+        .hint(by_hand);
   }
 }
 
@@ -183,19 +214,27 @@ void verify_images(const buildspec::Plan& before, const buildspec::Plan& after, 
   }
 }
 
-/// The lines that name the old version and may have to follow: in the new folders, the framework's other files and
-/// what speaks of it elsewhere.
-void add_remaining_mentions(const std::string& framework, const std::set<std::string>& buildspecs,
-                            const Upgrade& upgrade, const std::string& old_version, std::vector<std::string>& found) {
-  const auto no_skip = [](const std::string& /*path*/) { return false; };
+/// What names the old version and may have to follow.
+struct Mentions {
+  std::vector<Mention> own;     ///< in the buildspecs and the new folders
+  std::vector<Mention> others;  ///< in the framework's other files and what speaks of it elsewhere
+};
+
+void add_mentions_of_folders(const std::string& framework, const Upgrade& upgrade, const std::string& old_version,
+                             std::vector<Mention>& found) {
   for (const auto& folder : version_folders(framework, upgrade.from)) {
-    std::vector<std::string> lines;
-    add_mentions_below(".", folder, old_version, no_skip, lines);
     const auto to = (fs::path(folder).parent_path() / upgrade.version).generic_string();
-    for (const auto& line : lines) {
-      found.push_back(to + line.substr(folder.size()));
+    std::vector<Mention> lines;
+    add_mentions_below(".", folder, old_version, [](const std::string& /*path*/) { return false; }, lines);
+    for (auto& line : lines) {
+      line.path = to + line.path.substr(folder.size());
+      found.push_back(std::move(line));
     }
   }
+}
+
+void add_mentions_elsewhere(const std::string& framework, const std::set<std::string>& buildspecs,
+                            const std::string& old_version, std::vector<Mention>& found) {
   const auto versions = known_versions(framework);
   const auto skip = [&](const std::string& path) {
     const fs::path full(path);
@@ -208,19 +247,43 @@ void add_remaining_mentions(const std::string& framework, const std::set<std::st
   add_mentions_below(".", "", old_version, skip, found);
 }
 
-void print_mentions(const std::vector<std::string>& mentions, const std::string& version) {
+/// "  test/errors/: 210 lines in 180 files": the framework's own files one by one, others by the two outermost folders.
+std::string counts_of(const std::vector<Mention>& mentions, const std::string& framework) {
+  std::map<std::string, int> lines;
+  std::map<std::string, std::set<std::string>> files;
+  for (const auto& mention : mentions) {
+    const auto second = mention.path.find('/', mention.path.find('/') + 1);
+    const bool own = second == std::string::npos || mention.path.starts_with(framework + "/");
+    const auto place = own ? mention.path : mention.path.substr(0, second + 1);
+    ++lines[place];
+    files[place].insert(mention.path);
+  }
+  std::string text;
+  for (const auto& [place, count] : lines) {
+    const auto& paths = files[place];
+    const auto in = paths.size() == 1 ? std::string() : fmt::format(" in {} files", paths.size());
+    text += fmt::format("  {}: {} line{}{}\n", paths.size() == 1 ? *paths.begin() : place, count, count == 1 ? "" : "s",
+                        in);
+  }
+  return text;
+}
+
+/// Those of the version's own files line by line; of the others, how many there are.
+void print_mentions(const Mentions& mentions, const std::string& framework, const std::string& version) {
   constexpr std::size_t kMost = 60;
-  if (mentions.empty()) {
+  if (mentions.own.empty() && mentions.others.empty()) {
     print_out(fmt::format("nothing else names {}\n", version));
     return;
   }
   auto text = fmt::format("still name {}; look at each:\n", version);
-  for (std::size_t i = 0; i < std::min(mentions.size(), kMost); ++i) {
-    text += "  " + mentions[i] + "\n";
+  for (std::size_t i = 0; i < std::min(mentions.own.size(), kMost); ++i) {
+    const auto& mention = mentions.own[i];
+    text += fmt::format("  {}:{}: {}\n", mention.path, mention.line, mention.text);
   }
-  if (mentions.size() > kMost) {
-    text += fmt::format("  and {} more lines\n", mentions.size() - kMost);
+  if (mentions.own.size() > kMost) {
+    text += fmt::format("  and {} more lines there\n", mentions.own.size() - kMost);
   }
+  text += counts_of(mentions.others, framework);
   print_out(text);
 }
 
@@ -229,6 +292,7 @@ void upgrade_framework(Upgrade upgrade) {
   const auto before = plan_as_written(".", upgrade.edit);
   const auto documents = choose_documents(before.documents, upgrade);
   const auto old_version = documents.front()->text(version_of(*documents.front()));
+  check_old_version(*documents.front(), old_version);
   upgrade.from = upgrade.from.empty() ? old_version : upgrade.from;
   check_version("--from", upgrade.from);
   if (upgrade.version == upgrade.from || upgrade.version == old_version) {
@@ -238,19 +302,20 @@ void upgrade_framework(Upgrade upgrade) {
   FileEdits edits(".");
   const auto framework = framework_folder(documents.front()->name());
   copy_folders(edits, framework, upgrade);
-  std::vector<std::string> mentions;
+  Mentions mentions;
   std::set<std::string> buildspecs;
   for (const auto& document : documents) {
     const auto& name = document->name();
     edits.replace(name, buildspec::replace_scalar(*document, version_scalar(*document), upgrade.version));
-    add_mentions(name, edits.text(name), old_version, mentions);
+    add_mentions(name, edits.text(name), old_version, mentions.own);
     buildspecs.insert(name);
   }
-  add_remaining_mentions(framework, buildspecs, upgrade, old_version, mentions);
+  add_mentions_of_folders(framework, upgrade, old_version, mentions.own);
+  add_mentions_elsewhere(framework, buildspecs, old_version, mentions.others);
   finish_edit(edits, upgrade.edit, [&](const buildspec::Plan& after) {
     verify_images(before, after, buildspecs, old_version, upgrade.version);
   });
-  print_mentions(mentions, old_version);
+  print_mentions(mentions, framework, old_version);
 }
 
 }  // namespace

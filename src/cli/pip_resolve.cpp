@@ -1,6 +1,9 @@
 #include "cli/pip_resolve.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include <nlohmann/json.hpp>
 
@@ -56,8 +59,8 @@ constraints = os.path.join(work, "constraints.txt")
 with open(constraints, "w") as file:
     file.writelines(line + "\n" for line in kept + request["constraints"])
 report = os.path.join(work, "report.json")
-done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-input", "--no-cache-dir",
-                       "--disable-pip-version-check", "--only-binary", ":all:", "--constraint", constraints,
+done = subprocess.run([sys.executable, "-m", "pip", "install", "--dry-run", "--no-input", "--no-cache-dir", "--no-color",
+                       "--progress-bar", "off", "--disable-pip-version-check", "--only-binary", ":all:", "--constraint", constraints,
                        "--report", report, *request["packages"]],
                       env={**os.environ, "PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_ROOT_USER_ACTION": "ignore"},
                       stdout=sys.stderr)
@@ -105,21 +108,73 @@ PipAnswer read_answer(const std::string& output) {
   return answer;
 }
 
-/// The lines in which pip says what is wrong.
+/// What pip says while all is well; the rest is why it is not.
+bool is_progress(std::string_view line) {
+  constexpr std::string_view kProgress[] = {
+      "Collecting ",
+      "Downloading ",
+      "Using cached ",
+      "Requirement already satisfied",
+      "Looking in ",
+      "Would install ",
+      "Obtaining ",
+      "Preparing meta",
+      "Installing build ",
+      "Getting requirements ",
+      "INFO: pip is looking ",
+      "[notice]",
+      "To fix this you could try",
+      "1. loosen the range",
+      "2. remove package versions",
+  };
+  const auto text = line.substr(std::min(line.find_first_not_of(' '), line.size()));
+  return text.empty() || std::ranges::any_of(kProgress, [&](auto begin) { return text.starts_with(begin); });
+}
+
+/// The lines in which pip says what is wrong, each once; of its attempts to connect the first.
 std::string pip_reason(const std::string& error) {
-  std::string reason;
+  constexpr std::string_view kRetry = "  WARNING: Retrying ";
+  const auto is_retry = [&](const std::string& line) { return line.starts_with(kRetry); };
+  std::vector<std::string> lines;
   for (const auto line : split_lines(error)) {
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos && !line.starts_with("WARNING:")) {
-      reason += fmt::format("  {}\n", line);
+    const auto end = line.find_last_not_of(" \t\r") + 1;
+    auto text = fmt::format("  {}", line.substr(0, end));
+    const bool said =
+        std::ranges::find(lines, text) != lines.end() || (is_retry(text) && std::ranges::any_of(lines, is_retry));
+    if (!said && !is_progress(line.substr(0, end))) {
+      lines.push_back(std::move(text));
     }
   }
-  if (!reason.empty()) {
-    reason.pop_back();
-  }
-  return reason;
+  return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
 }  // namespace
+
+void check_pip_result(const std::string& image, int status, const std::string& error) {
+  const auto says = [&](std::string_view text) { return error.find(text) != std::string::npos; };
+  if (status == 0) {
+    if (const auto at = error.find("does not provide the extra"); at != std::string::npos) {
+      const auto begin = error.rfind("WARNING: ", at) + std::string_view("WARNING: ").size();
+      throw Error(ErrorKind::usage, error.substr(begin, error.find('\n', at) - begin))
+          .hint("NAME[EXTRA]: the package's page on the index lists its extras");
+    }
+    return;
+  }
+  auto failure = Error(ErrorKind::failed, fmt::format("pip in {} finds nothing that fits (status {})", image, status));
+  if (says("conflicting dependencies")) {
+    // the packages themselves, even where a connection had to be tried again
+  } else if (says("connection broken by") || says("Could not fetch URL") || says("NewConnectionError") ||
+             says("ProxyError") || says("ReadTimeoutError") || says("HTTP error 5")) {
+    failure = Error(ErrorKind::network, fmt::format("pip in {} can't reach the package index", image));
+    failure.hint("PIP_INDEX_URL, HTTPS_PROXY and the like are passed on").retryable();
+  } else if (says("from versions: none")) {
+    failure.hint(
+        "the index has no wheel of it for the image's Python: no package has that name, or it comes as source only");
+  } else if (says("from versions: ")) {
+    failure.hint("it has the versions named above");
+  }
+  throw failure.excerpt(pip_reason(error));
+}
 
 PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global) {
   try {
@@ -128,11 +183,7 @@ PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global) {
     throw error.hint("pip is asked in the image itself, so build it first: dlc build");
   }
   const auto result = run_in_image(request.image, "python3", pip_arguments(request), global);
-  if (result.status != 0) {
-    throw Error(ErrorKind::failed,
-                fmt::format("pip in {} finds nothing that fits (status {})", request.image, result.status))
-        .excerpt(pip_reason(result.error));
-  }
+  check_pip_result(request.image, result.status, result.error);
   try {
     return read_answer(result.output);
   } catch (const nlohmann::json::exception& error) {

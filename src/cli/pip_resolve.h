@@ -28,8 +28,13 @@ struct PipAnswer {
   std::vector<std::string> unneeded;             ///< `free` ones that something needed until now: normalized names
 };
 
+/// Judges how pip ended and what it wrote to standard error. Throws Error(network) where the index was not reached,
+/// Error(usage) where a package has no such extra, else Error(failed) with pip's reasons; with a hint where what stands
+/// in the way is not another package.
+void check_pip_result(const std::string& image, int status, const std::string& error);
+
 /// Installed packages that are not `free` keep their versions. Wheels only. Throws
-/// Error(not_found) where the image is not in the store, Error(failed) with pip's words where nothing fits.
+/// Error(not_found) where the image is not in the store, and as check_pip_result.
 [[nodiscard]] PipAnswer ask_pip(const PipRequest& request, const GlobalOptions& global);
 
 }  // namespace dlc::cli

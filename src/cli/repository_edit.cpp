@@ -6,9 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <set>
 
 #include "base/files.h"
+#include "base/held_signals.h"
 #include "base/suggest.h"
 #include "buildspec/document.h"
 #include "buildspec/lint.h"
@@ -27,6 +29,12 @@ buildspec::ResolveOptions resolve_options(const fs::path& root, const EditOption
   resolve.buildspecs = options.buildspecs;
   resolve.framework = options.framework;
   return resolve;
+}
+
+buildspec::Plan resolve_as_written(const fs::path& root, const EditOptions& options, Diagnostics& diagnostics) {
+  auto resolve = resolve_options(root, options);
+  resolve.check_files = false;  // `compare_lint` says what is missing
+  return buildspec::resolve(resolve, diagnostics);
 }
 
 /// Rule and message of each finding that counts.
@@ -59,6 +67,41 @@ void compare_lint(const fs::path& staged, const EditOptions& options) {
   }
 }
 
+fs::path temporary_parent() {
+  std::error_code error;
+  auto directory = fs::temp_directory_path(error);
+  if (error) {
+    const char* named = std::getenv("TMPDIR");
+    throw Error(ErrorKind::failed, fmt::format("no directory for temporary files: {}: {}",
+                                               named != nullptr ? named : "/tmp", error.message()))
+        .hint("make it, or set TMPDIR to another one");
+  }
+  return directory;
+}
+
+/// The plan with the edits. An error in them is told at a line that the user has: the form that stands there is one
+/// that the edit cannot serve.
+buildspec::Plan edited_plan(const FileEdits& edits, const fs::path& staged, const EditOptions& options) {
+  Diagnostics diagnostics;
+  auto plan = resolve_as_written(staged, options, diagnostics);
+  if (diagnostics.errors() == 0) {
+    return plan;
+  }
+  const auto first = std::ranges::find(diagnostics.all(), Severity::error, &Diagnostic::severity);
+  throw Error(ErrorKind::invalid,
+              "what stands here can't be edited by this command: the result would have an error: " + first->message)
+      .at(edits.first_place())
+      .excerpt(edits.diff())
+      .hint("write it as `KEY:` with one `key: value` a line below it, or make the edit by hand");
+}
+
+void try_in_copy(const FileEdits& edits, const EditOptions& options, const Verify& verify) {
+  const TemporaryDirectory staged(temporary_parent(), "dlc-edit-");
+  edits.stage(staged.path());
+  verify(edited_plan(edits, staged.path(), options));
+  compare_lint(staged.path(), options);
+}
+
 }  // namespace
 
 void add_edit_options(CLI::App& app, EditOptions& options) {
@@ -71,9 +114,7 @@ void add_edit_options(CLI::App& app, EditOptions& options) {
 
 buildspec::Plan plan_as_written(const fs::path& root, const EditOptions& options) {
   Diagnostics diagnostics;
-  auto resolve = resolve_options(root, options);
-  resolve.check_files = false;  // `compare_lint` says what is missing
-  auto plan = buildspec::resolve(resolve, diagnostics);
+  auto plan = resolve_as_written(root, options, diagnostics);
   if (diagnostics.errors() > 0) {
     print(diagnostics, "nothing was written");
     throw Error(ErrorKind::invalid, "the buildspec has errors").hint("mend them first; dlc lint shows them all");
@@ -151,14 +192,15 @@ void finish_edit(const FileEdits& edits, const EditOptions& options, const Verif
   if (edits.empty()) {
     return;
   }
-  const TemporaryDirectory staged(fs::temp_directory_path(), "dlc-edit-");
-  edits.stage(staged.path());
-  verify(plan_as_written(staged.path(), options));
-  compare_lint(staged.path(), options);
+  const HeldSignals held;  // until all is written, and nothing lies about
+  try_in_copy(edits, options, verify);
   print_out(edits.diff());
   if (options.dry_run) {
     std::fputs("checked; nothing was written (--dry-run)\n", stderr);
     return;
+  }
+  if (held.pending()) {
+    throw Error(ErrorKind::cancelled, "interrupted; nothing was written");
   }
   edits.apply();
   std::fputs("checked and written\n", stderr);

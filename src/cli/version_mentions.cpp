@@ -1,7 +1,5 @@
 #include "cli/version_mentions.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cctype>
 
@@ -51,7 +49,7 @@ bool names_version(std::string_view text, std::string_view version) {
 }
 
 void add_mentions(const std::string& path, std::string_view content, std::string_view version,
-                  std::vector<std::string>& found) {
+                  std::vector<Mention>& found) {
   int number = 0;
   while (!content.empty()) {
     ++number;
@@ -64,12 +62,12 @@ void add_mentions(const std::string& path, std::string_view content, std::string
     const auto first = std::min(line.find_first_not_of(" \t"), line.size());
     line = line.substr(first, line.find_last_not_of(" \t\r") + 1 - first);
     constexpr std::size_t kWidest = 120;
-    found.push_back(fmt::format("{}:{}: {}", path, number, line.substr(0, kWidest)));
+    found.push_back({path, number, std::string(line.substr(0, kWidest))});
   }
 }
 
 void add_mentions_below(const fs::path& root, const std::string& directory, std::string_view version,
-                        const std::function<bool(const std::string& path)>& skip, std::vector<std::string>& found) {
+                        const std::function<bool(const std::string& path)>& skip, std::vector<Mention>& found) {
   constexpr std::uint64_t kLargest = 1 << 20;
   std::vector<std::string> files;
   std::vector<std::string> directories;

@@ -38,28 +38,4 @@ struct CopiedTo {
 [[nodiscard]] std::string add_instruction(std::string_view text, const Dockerfile& file, std::size_t stage,
                                           std::string_view instruction);
 
-/// The packages of an `apt-get install`.
-struct AptList {
-  struct Word {
-    std::string text;
-    std::size_t begin = 0;  ///< byte in the file
-    std::size_t line = 0;   ///< byte at which its line begins
-    bool alone = false;     ///< the only package of its line, and nothing else stands before it
-  };
-  const Node* run = nullptr;
-  std::vector<Word> packages;  ///< at least one
-};
-
-/// The lists in RUNs of the stage and of those it is made from (in each RUN its last), the last one first. `text` is
-/// the file's.
-[[nodiscard]] std::vector<AptList> find_apt_lists(std::string_view text, const Dockerfile& file, std::size_t stage);
-/// The first of them.
-[[nodiscard]] std::optional<AptList> find_apt_list(std::string_view text, const Dockerfile& file, std::size_t stage);
-/// Whether the list names the package, with a version or architecture or without.
-[[nodiscard]] bool has_package(const AptList& list, std::string_view name);
-/// The text with a package added: at its place in the alphabet where the list is sorted, else at its end; on a line of
-/// its own where the others stand so.
-[[nodiscard]] std::string add_apt_package(std::string_view text, const Dockerfile& file, const AptList& list,
-                                          std::string_view package);
-
 }  // namespace dlc::dockerfile

@@ -26,11 +26,17 @@ class Tree:
         self.root = pathlib.Path(root)
         self.store = pathlib.Path(store)
 
+    def start(self, *arguments, under=(), temporary=None):
+        """The program at work, below another one (strace, say) where one is given."""
+        env = {**os.environ, "DLC_STORE": str(self.store), **({"TMPDIR": str(temporary)} if temporary else {})}
+        return subprocess.Popen([*under, PROGRAM, *arguments], cwd=self.root, env=env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def run(self, *arguments, status=0):
-        done = subprocess.run([PROGRAM, *arguments], cwd=self.root, env={**os.environ, "DLC_STORE": str(self.store)},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        expect(done.returncode == status, f"dlc {' '.join(arguments)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
+        process = self.start(*arguments)
+        out, err = process.communicate()
+        expect(process.returncode == status, f"dlc {' '.join(arguments)}: status {process.returncode}\n{out}{err}")
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def images(self):
         return json.loads(self.run("plan", "--ignore-requires", "--output", "json").stdout)["images"]

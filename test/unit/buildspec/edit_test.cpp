@@ -26,6 +26,12 @@ TEST(BuildspecEdit, OnlyTheScalarChanges) {
   EXPECT_EQ(with_version("version: &V \"1.9.1\" # c\n", "1.10"), "version: &V \"1.10\" # c\n");
 }
 
+TEST(BuildspecEdit, AByteOrderMarkStays) {
+  EXPECT_EQ(with_version("\xef\xbb\xbfversion: &V 1.9.1\n", "1.9.2"), "\xef\xbb\xbfversion: &V 1.9.2\n");
+  EXPECT_EQ(with_version("\xef\xbb\xbf# \xc3\xa4\nversion: &V 1.9.1\n", "1.9.2"),
+            "\xef\xbb\xbf# \xc3\xa4\nversion: &V 1.9.2\n");
+}
+
 TEST(BuildspecEdit, AVersionThatIsANumberIsQuoted) {
   EXPECT_EQ(with_version("version: &V 1.9.1\n", "1.10"), "version: &V \"1.10\"\n");
 }
@@ -65,6 +71,8 @@ TEST(BuildspecEdit, AMapThatOnlyMergesGetsIt) {
   const std::string text = "t: &T\n  b:\n    source: b\n    target: b\ncontext:\n  # merged\n  <<: *T\nimages: {}\n";
   EXPECT_EQ(with_entry(text, {"context"}),
             "t: &T\n  b:\n    source: b\n    target: b\ncontext:\n  # merged\n  <<: *T\n" + kEntry + "images: {}\n");
+  const std::string tagged = "t: &T\n  b: {}\ncontext: !!map\n  <<: *T\n";
+  EXPECT_EQ(with_entry(tagged, {"context"}), tagged + kEntry);
 }
 
 TEST(BuildspecEdit, LineEndsAndWidthsAreTheFiles) {

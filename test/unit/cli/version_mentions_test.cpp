@@ -25,9 +25,15 @@ TEST(VersionMentions, FilesBelow) {
   write_file_atomically(root.path() / "b/two", "no\n  is 1.0  \n");
   write_file_atomically(root.path() / "a", "1.0");
   write_file_atomically(root.path() / "binary", std::string("1.0\0", 4));
-  std::vector<std::string> found;
+  std::vector<Mention> found;
   add_mentions_below(root.path(), "", "1.0", [](const std::string& path) { return path == "b/skipped"; }, found);
-  EXPECT_EQ(found, (std::vector<std::string>{"a:1: 1.0", "b/two:2: is 1.0"}));
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path, "a");
+  EXPECT_EQ(found[0].line, 1);
+  EXPECT_EQ(found[0].text, "1.0");
+  EXPECT_EQ(found[1].path, "b/two");
+  EXPECT_EQ(found[1].line, 2);
+  EXPECT_EQ(found[1].text, "is 1.0");
 }
 
 }  // namespace

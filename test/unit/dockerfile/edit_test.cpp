@@ -10,12 +10,6 @@ Dockerfile read(const std::string& text) {
   return parse(text, "Dockerfile", ignored);
 }
 
-std::string with_package(const std::string& text, const std::string& package) {
-  const auto file = read(text);
-  const auto list = find_apt_list(text, file, file.stages.size() - 1);
-  return list ? add_apt_package(text, file, *list, package) : "none";
-}
-
 TEST(DockerfileEdit, AnInstructionComesBelowTheLastThatMakesFiles) {
   const std::string head = "FROM a AS one\nRUN x \\\n  y\n";
   const std::string tail = "# why\nENV A=b\nFROM one\nLABEL x=y\n";
@@ -53,52 +47,6 @@ TEST(DockerfileEdit, WhereACopyPutsAFile) {
 TEST(DockerfileEdit, CopyInstructions) {
   EXPECT_EQ(copy_instruction("a.py", "/a.py", "0755"), "COPY --chmod=0755 a.py /a.py");
   EXPECT_EQ(copy_instruction("a b", "/a b", ""), "COPY [\"a b\", \"/a b\"]");
-}
-
-const std::string kHead =
-    "FROM a\nRUN apt-get update \\\n && X=y apt-get install -y -t stable --no-install-recommends \\\n";
-const std::string kTail = " && apt-get clean \\\n && rm -rf /var/lib/apt/lists/*\n";
-
-TEST(DockerfileEdit, APackageGoesToItsPlaceInASortedList) {
-  const std::string list = "      bzip2 \\\n      # comment\n      python3 \\\n";
-  EXPECT_EQ(with_package(kHead + list + kTail, "less"),
-            kHead + "      bzip2 \\\n      # comment\n      less \\\n      python3 \\\n" + kTail);
-  EXPECT_EQ(with_package(kHead + list + kTail, "apt"),
-            kHead + "      apt \\\n      bzip2 \\\n      # comment\n      python3 \\\n" + kTail);
-  EXPECT_EQ(with_package(kHead + list + kTail, "zip"),
-            kHead + "      bzip2 \\\n      # comment\n      python3 \\\n      zip \\\n" + kTail);
-}
-
-TEST(DockerfileEdit, AListOnOneLine) {
-  EXPECT_EQ(with_package("FROM a\nRUN apt-get install -y a=1 c && x\n", "b"),
-            "FROM a\nRUN apt-get install -y a=1 b c && x\n");
-  EXPECT_EQ(with_package("FROM a\nRUN apt-get install -y a c; x\n", "d"), "FROM a\nRUN apt-get install -y a c d; x\n");
-  EXPECT_EQ(with_package("FROM a\nRUN apt-get install -y c a\n", "b"), "FROM a\nRUN apt-get install -y c a b\n");
-}
-
-TEST(DockerfileEdit, TheLastWordOfAListMayEndTheRun) {
-  EXPECT_EQ(with_package("FROM a\nRUN apt-get install -y \\\n  a \\\n  c\nCMD x\n", "d"),
-            "FROM a\nRUN apt-get install -y \\\n  a \\\n  c \\\n  d\nCMD x\n");
-  EXPECT_EQ(with_package("# escape=`\nFROM a\nRUN apt-get install -y `\n  a `\n  c\n", "b"),
-            "# escape=`\nFROM a\nRUN apt-get install -y `\n  a `\n  b `\n  c\n");
-}
-
-TEST(DockerfileEdit, TheListOfAParentStageCounts) {
-  const std::string text =
-      "FROM a AS b\nRUN apt-get install -y x\nFROM c\nRUN apt-get install -y y\nFROM b\nRUN pip install z\n";
-  EXPECT_EQ(with_package(text, "z"),
-            "FROM a AS b\nRUN apt-get install -y x z\nFROM c\nRUN apt-get install -y y\nFROM b\nRUN pip install z\n");
-  EXPECT_EQ(with_package("FROM a\nRUN apt-get update && apt-get clean\n", "z"), "none");
-}
-
-TEST(DockerfileEdit, PackagesAreKnownWithoutVersion) {
-  const std::string text = "FROM a\nRUN apt-get install -y libc6:amd64 curl=7.1\n";
-  const auto file = read(text);
-  const auto list = find_apt_list(text, file, 0);
-  ASSERT_TRUE(list);
-  EXPECT_TRUE(has_package(*list, "curl"));
-  EXPECT_TRUE(has_package(*list, "libc6"));
-  EXPECT_FALSE(has_package(*list, "libc"));
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct ArtifactRequest {
   std::string source;  ///< relative to the repository
   std::string target;  ///< path in the image
   std::string name;    ///< in the context
-  std::string mode;    ///< octal, for COPY --chmod; empty: none
+  std::string mode;    ///< as COPY --chmod takes it; empty: none
 };
 
 using Images = std::vector<const buildspec::PlannedImage*>;

@@ -67,6 +67,11 @@ class Server:
                     stop.cancel()
                     return 1
                 log.info("ready")
+                await asyncio.wait({stop, pool.task}, return_when=asyncio.FIRST_COMPLETED)
+                if not stop.done():
+                    log.error("the only model has no workers any more")
+                    stop.cancel()
+                    return 1
         await stop
         log.info("stop signal: no new requests; finishing those at hand")
         return 0

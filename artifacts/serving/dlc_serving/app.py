@@ -154,7 +154,8 @@ class App:
             name, url = value["model_name"], value["url"]
         except (ValueError, KeyError, TypeError):
             raise BadRequest('the body must be {"model_name": "...", "url": "..."}') from None
-        if not isinstance(name, str) or not re.fullmatch(r"[^/\x00-\x1f]{1,512}", name) or not isinstance(url, str):
+        # Half of a surrogate pair ("\ud800") is no text that could be handed to a process.
+        if not isinstance(name, str) or not re.fullmatch(r"[^/\x00-\x1f\ud800-\udfff]{1,512}", name) or not isinstance(url, str):
             raise BadRequest("model_name must be text without slashes, url a folder")
         if name in self.models:
             raise Conflict(f"model {name} is loaded already")
@@ -180,9 +181,8 @@ class App:
         await pool.close()
 
     async def unload(self, pool):
-        """Requests that the model has are answered first; it takes no new ones."""
-        if not pool.loaded.done():
-            raise NotReady(f"model {pool.name} is being loaded")
+        """Requests that the model has are answered first; it takes no new ones. One that is being loaded is given up."""
+        pool.give_up(LoadFailed("it was deleted while it was being loaded", Conflict.status))
         del self.models[pool.name], self.urls[pool.name]
         await pool.drain()
         await pool.close()

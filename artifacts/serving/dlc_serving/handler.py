@@ -131,16 +131,30 @@ class Handler:
             media.choose(item["accept"], self.default_accept)
 
     def predict_all(self, inputs):
-        """Predictions or exceptions, in order. Where the batch as a whole fails each is tried alone: one bad request must
-        not fail its neighbours."""
-        if len(inputs) > 1:
-            together = attempt(self.predict_together, inputs)
-            if isinstance(together, list):
-                return together
-        return [attempt(self.predict, data) for data in inputs]
+        """Predictions or exceptions, in order. Where a batch as a whole fails each is tried alone: one bad request must not
+        fail its neighbours."""
+        results = [None] * len(inputs)
+        for group in self.groups(inputs):
+            together = attempt(self.predict_together, [inputs[index] for index in group]) if len(group) > 1 else None
+            if not isinstance(together, list):
+                together = [attempt(self.predict, inputs[index]) for index in group]
+            for index, result in zip(group, together):
+                results[index] = result
+        return results
+
+    def groups(self, inputs):
+        """The indexes of inputs that may go together: all for a predict_batch_fn, else arrays of rows that are alike."""
+        if "predict_batch_fn" in self.own:
+            return [list(range(len(inputs)))]
+        found = {}
+        for index, data in enumerate(inputs):
+            # Two vectors would become one vector, which is no longer two requests.
+            rows = getattr(data, "ndim", 0) >= 2 and hasattr(data, "dtype")
+            found.setdefault((type(data), str(data.dtype), data.shape[1:]) if rows else index, []).append(index)
+        return list(found.values())
 
     def predict_together(self, inputs):
-        """A list of predictions; None where these inputs cannot be joined."""
+        """A list of predictions; None where the answer does not fall into as many parts."""
         if "predict_batch_fn" in self.own:
             predictions = list(self.own["predict_batch_fn"](inputs, self.model))
             if len(predictions) != len(inputs):
@@ -148,18 +162,13 @@ class Handler:
             return predictions
         import numpy
 
-        alike = all(
-            isinstance(data, numpy.ndarray) and data.ndim and (data.dtype, data.shape[1:]) == (inputs[0].dtype, inputs[0].shape[1:])
-            for data in inputs
-        )
-        if not alike:
+        if not all(isinstance(data, numpy.ndarray) for data in inputs):
             return None
         joined = self.predict(numpy.concatenate(inputs))
-        rows = sum(len(data) for data in inputs)
-        if not hasattr(joined, "shape") or not joined.shape or joined.shape[0] != rows:
+        ends = numpy.cumsum([len(data) for data in inputs])
+        if not hasattr(joined, "shape") or not joined.shape or joined.shape[0] != ends[-1]:
             return None
-        ends = [sum(len(data) for data in inputs[: index + 1]) for index in range(len(inputs))]
-        return [joined[end - len(data) : end] for end, data in zip(ends, inputs)]
+        return [joined[end - len(data) : end] for end, data in zip(ends.tolist(), inputs)]
 
 
 def attempt(function, *arguments):

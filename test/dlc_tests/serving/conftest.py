@@ -20,11 +20,12 @@ TRAINING = ROOT / "artifacts" / "training"
 class Server(Endpoint):
     """A running model server."""
 
-    def __init__(self, model_dir, log, **variables):
+    def __init__(self, model_dir, log, directory=None, modules=None, **variables):
+        """`directory`: where it runs. `modules`: a folder that comes first on its module path."""
         port = free_port()
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(SERVING),
+            "PYTHONPATH": f"{modules}:{SERVING}" if modules else str(SERVING),
             "PYTHONDONTWRITEBYTECODE": "1",  # artifacts/ is copied into images as it is
             "DLC_FRAMEWORK": "none",
             "SM_MODEL_DIR": str(model_dir),
@@ -32,7 +33,7 @@ class Server(Endpoint):
             "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
             **variables,
         }
-        super().__init__([sys.executable, "-m", "dlc_serving"], port, log, env=environment)
+        super().__init__([sys.executable, "-P", "-m", "dlc_serving"], port, log, env=environment, cwd=directory)
 
     def raw(self, data, half_close=False):
         """All that the server answers to these bytes until it closes the connection."""

@@ -7,6 +7,7 @@ import sys
 
 from dlc_serving.app import App
 from dlc_serving.http import Connection
+from dlc_serving.listener import Listener
 from dlc_serving.pool import LoadFailed
 from dlc_serving.settings import SettingError, read_settings
 
@@ -20,27 +21,23 @@ class Server:
     def __init__(self, settings):
         self.settings = settings
         self.app = App(settings)
-        self.connections = set()
         self.stop = asyncio.Event()
 
-    async def connected(self, reader, writer):
-        connection = Connection(reader, writer, self.app.respond, self.settings.max_body)
-        self.connections.add(connection)
-        try:
-            await connection.run()
-        finally:
-            self.connections.discard(connection)
+    def connect(self, reader, writer):
+        return Connection(reader, writer, self.app.respond, self.settings.max_body)
 
     async def run(self):
         """The exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
-        listener = await asyncio.start_server(self.connected, "0.0.0.0", self.settings.port, backlog=1024)
+        self.listener = Listener(self.settings.port, self.connect, self.settings.workers)
+        accepting = asyncio.create_task(self.listener.run())
         log.info("listening on port %d with %d workers", self.settings.port, self.settings.workers)
         status = await self.serve()
         self.app.stopping = True
-        listener.close()
-        for connection in list(self.connections):
+        accepting.cancel()
+        await asyncio.wait({accepting})
+        for connection in list(self.listener.connections):
             connection.stop()
         try:
             await asyncio.wait_for(self.finish(), DRAIN_SECONDS)
@@ -79,7 +76,7 @@ class Server:
     async def finish(self):
         """Until every request that was accepted is answered."""
         await self.app.drain()
-        while self.connections:
+        while self.listener.tasks:
             await asyncio.sleep(0.02)
 
 

@@ -5,7 +5,7 @@ import re
 import urllib.parse
 
 from dlc_serving import tfs_rest
-from dlc_serving.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, NotReady, OutOfMemory, RequestError
+from dlc_serving.errors import BadRequest, Conflict, MethodNotAllowed, NotAcceptable, NotFound, NotReady, OutOfMemory, RequestError
 from dlc_serving.http import Response, error_response, json_response
 from dlc_serving.pool import LoadFailed, ModelPool
 from dlc_serving.settings import read_words
@@ -108,6 +108,8 @@ class App:
             "accept": request.headers.get("accept") or "*/*",
             "attributes": request.headers.get("x-amzn-sagemaker-custom-attributes", ""),
         }
+        if not head["accept"].isascii():
+            raise NotAcceptable(f"Accept is {head['accept']!r}, which names no type")
         body, content_type = await pool.submit(head, request.body)
         return Response(200, body, content_type)
 

@@ -62,6 +62,7 @@ class Connection:
         self.max_body = max_body
         self.protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self.idle = True
+        self.idle_since = time.monotonic()
         self.stopping = False
 
     def stop(self):
@@ -105,7 +106,8 @@ class Connection:
     async def one_request(self):
         """Answers one request; False where the connection must end then."""
         self.idle = not self.protocol.trailing_data[0]
-        started, request, complete = time.monotonic(), None, False
+        self.idle_since = started = time.monotonic()
+        request, complete = None, False
         try:
             event = self.protocol.next_event()
             if event is h11.NEED_DATA and self.idle:
@@ -132,10 +134,10 @@ class Connection:
         except Exception:  # pylint: disable=broad-except  # a defect of ours must not end the server, nor show its text
             log.exception("the server failed")
             response = error_response(RequestError("internal error"))
-        await self.answer(request, response, complete)
+        status = await self.answer(request, response, complete)
         if request is None or request.path != "/ping":
             what = f"{request.method} {request.path}" if request else "-"
-            log.info("%s %d %.1f ms", what, response.status, (time.monotonic() - started) * 1000)
+            log.info("%s %d %.1f ms", what, status, (time.monotonic() - started) * 1000)
         if not complete:
             await self.linger()
             return False
@@ -182,6 +184,19 @@ class Connection:
     async def answer(self, request, response, complete):
         if self.protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             raise Closed
+        try:
+            head = self.head(response, complete)
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:  # a handler chose the type, the status
+            log.error("the answer's type %r or status %r is not for HTTP: %s", response.content_type, response.status, error)
+            response = error_response(RequestError("the answer has a content type or a status that HTTP does not allow"))
+            head = self.head(response, complete)
+        await self.send(head)
+        if response.body and (request is None or request.method != "HEAD"):
+            await self.send(h11.Data(data=response.body))
+        await self.send(h11.EndOfMessage())
+        return response.status
+
+    def head(self, response, complete):
         headers = [("Content-Length", str(len(response.body))), *response.headers]
         if response.content_type:
             headers.insert(0, ("Content-Type", response.content_type))
@@ -191,10 +206,7 @@ class Connection:
             reason = http.HTTPStatus(response.status).phrase
         except ValueError:
             reason = ""
-        await self.send(h11.Response(status_code=response.status, headers=headers, reason=reason))
-        if response.body and (request is None or request.method != "HEAD"):
-            await self.send(h11.Data(data=response.body))
-        await self.send(h11.EndOfMessage())
+        return h11.Response(status_code=response.status, headers=headers, reason=reason)
 
     async def linger(self):
         """Reads for a moment what the client still sends: closing at once would make it lose the answer (RST)."""

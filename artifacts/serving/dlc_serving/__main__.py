@@ -8,6 +8,7 @@ import sys
 from dlc_serving.app import App
 from dlc_serving.http import Connection
 from dlc_serving.listener import Listener
+from dlc_serving.memory import BodyRoom
 from dlc_serving.pool import LoadFailed
 from dlc_serving.settings import SettingError, read_settings
 
@@ -21,10 +22,11 @@ class Server:
     def __init__(self, settings):
         self.settings = settings
         self.app = App(settings)
+        self.room = BodyRoom()
         self.stop = asyncio.Event()
 
     def connect(self, reader, writer):
-        return Connection(reader, writer, self.app.respond, self.settings.max_body)
+        return Connection(reader, writer, self.app.respond, self.settings.max_body, self.room)
 
     async def run(self):
         """The exit status."""

@@ -8,7 +8,8 @@
     transform_fn(model, body, content_type, accept)    instead of the three
     handler(data, context)              instead of the three; data.read() gives the body
 """
-import importlib
+import importlib.machinery
+import importlib.util
 import io
 import logging
 import os
@@ -41,7 +42,19 @@ def load_module(model_dir):
     for folder in (os.path.join(code, "lib"), code):
         if os.path.isdir(folder):
             sys.path.insert(0, folder)
-    return importlib.import_module(os.path.splitext(program)[0].replace("/", "."))
+    return load_file(os.path.join(code, program), os.path.splitext(program)[0].strip("/").replace("/", "."))
+
+
+def load_file(path, name):
+    """The module of this very file, whatever else its name may mean."""
+    parts = name.split(".")
+    if not all(map(str.isidentifier, parts)) or parts[0] in sys.stdlib_module_names or parts[0] in sys.modules:
+        name = "dlc_program"
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path, loader=loader))
+    sys.modules[name] = module  # for what it pickles, and for what imports it
+    loader.exec_module(module)
+    return module
 
 
 class Handler:

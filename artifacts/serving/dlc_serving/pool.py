@@ -9,11 +9,12 @@ import os
 import time
 
 from dlc_serving import packages
-from dlc_serving.errors import NotReady, OutOfMemory, RequestError, TimedOut
+from dlc_serving.errors import NotReady, OutOfMemory, RequestError, TimedOut, of_status
 from dlc_serving.process import Worker
 
 log = logging.getLogger("dlc_serving")
 
+ABANDONED_SECONDS = 1.0
 CRASHES_AT_START = 3  # workers of a model that never was ready may die so often before it is given up
 END_SECONDS = 1.0  # for a worker that is ending
 LONGEST_PAUSE = 30  # seconds between restarts of a worker that dies again and again
@@ -30,12 +31,17 @@ class LoadFailed(Exception):
 class Job:
     """One request on its way: `future` gets (body, content type) or a RequestError."""
 
-    def __init__(self, head, body, deadline):
+    def __init__(self, head, body, deadline, gone):
         self.head = head
         self.body = body
         self.deadline = deadline
+        self.gone = gone
         self.arrived = time.monotonic()
         self.future = asyncio.get_running_loop().create_future()
+
+    def abandoned(self):
+        """Whether the client gave up waiting. One that closes its side right after the request may still read the answer."""
+        return time.monotonic() - self.arrived > ABANDONED_SECONDS and self.gone()
 
     def fail(self, error):
         if not self.future.done():
@@ -75,16 +81,18 @@ class ModelPool:
 
     # Requests ----------------------------------------------------------------------------------------------------------
 
-    async def submit(self, head, body):
-        """(body, content type), or raises RequestError."""
+    async def submit(self, head, body, gone):
+        """(body, content type), or raises RequestError. `gone` tells whether the client still waits."""
         if not self.ever_ready:
             raise NotReady(f"model {self.name} is not ready")
         if self.task.done():
             raise NotReady(f"model {self.name} is not there any more")
         if len(self.queue) >= self.settings.queue_size:
+            self.drop_abandoned()
+        if len(self.queue) >= self.settings.queue_size:
             raise NotReady(f"{len(self.queue)} requests are waiting already")
         loop = asyncio.get_running_loop()
-        job = Job(head, body, loop.time() + self.settings.timeout)
+        job = Job(head, body, loop.time() + self.settings.timeout, gone)
         timer = loop.call_at(job.deadline, self.expire, job)
         self.queue.append(job)
         self.arrival.set()
@@ -99,8 +107,14 @@ class ModelPool:
             self.queue.remove(job)
             job.fail(NotReady(f"no worker was free within {self.settings.timeout:g} s"))
 
+    def drop_abandoned(self):
+        for job in [job for job in self.queue if job.abandoned()]:
+            self.queue.remove(job)
+            job.fail(NotReady("the client has closed the connection"))
+
     async def next_batch(self):
         """The next requests that may go together: at least one, at most batch_size, all of them invocations."""
+        self.drop_abandoned()
         while not self.queue:
             self.arrival.clear()
             await self.arrival.wait()
@@ -276,7 +290,7 @@ class ModelPool:
             if result["status"] == 200:
                 job.future.set_result((body, result["content_type"]))
             else:
-                job.fail(RequestError(result["error"], result["status"]))
+                job.fail(of_status(result["error"], result["status"]))
 
     async def drain(self):
         """Waits until no request is queued or running."""

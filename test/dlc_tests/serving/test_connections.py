@@ -70,3 +70,61 @@ def test_a_port_that_is_none(serve, tmp_path):
     assert server.process.wait(20) == 1
     assert "SAGEMAKER_BIND_TO_PORT is '99999', not a number of at most 65535" in server.text()
     assert "Traceback" not in server.text()
+
+
+SLOW = """
+import time
+done = 0
+def model_fn(d): return 1
+def predict_fn(x, m):
+    global done
+    done += 1
+    time.sleep(float(x.sum()))
+    return done
+"""
+
+
+def post(body, extra=b""):
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + extra
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_requests_whose_client_has_gone_are_not_computed(model, serve):
+    server = serve(model(SLOW), DLC_QUEUE_SIZE="10").wait()
+    clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(11)]
+    for client in clients:
+        client.sendall(post(b"[1.5]"))
+    time.sleep(0.3)
+    for client in clients:
+        client.close()
+    start = time.monotonic()
+    time.sleep(0.9)
+    assert json.loads(server.invoke("[0]")[1]) == 2  # the queue was full of those
+    assert time.monotonic() - start < 3
+
+
+def test_a_client_that_closes_its_side_gets_its_answer(model, serve):
+    assert b"200 OK" in serve(model(SLOW)).wait().raw(post(b"[0]"), half_close=True)
+
+
+def test_two_lengths_end_the_connection(model, serve):
+    server = serve(model(SLOW)).wait()
+    body = b"3\r\n[0]\r\n0\r\n\r\n"
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    answer = server.raw(head + b"Content-Length: 3\r\n\r\n" + body + post(b"[0]"))
+    assert answer.count(b"HTTP/1.1 200 OK") == 1 and b"Connection: close" in answer
+
+
+def test_bodies_leave_memory(model, serve, tmp_path):
+    """The server believes that 40 MiB are free: two bodies of 12 MiB have no room, one of 30 has."""
+    (tmp_path / "sitecustomize.py").write_text("import dlc_serving.memory\ndlc_serving.memory.free_memory = lambda: 40 << 20")
+    server = serve(model(SLOW), modules=tmp_path).wait()
+    large = b"[0" + b" " * (12 << 20) + b"]"
+    with socket.create_connection(("127.0.0.1", server.port)) as held:
+        held.sendall(post(large)[:-1])
+        time.sleep(1)
+        answer = server.invoke(large)
+        assert answer[0] == 503 and "no memory" in message(answer)
+        assert server.invoke("[0]")[0] == 200
+    time.sleep(0.2)
+    assert server.invoke(b"[0" + b" " * (30 << 20) + b"]")[0] == 200

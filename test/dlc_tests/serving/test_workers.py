@@ -110,3 +110,31 @@ def test_a_model_that_never_loads_can_be_removed(model, serve, tmp_path):
 def test_the_working_directory_is_no_place_for_modules_of_a_worker(model, serve, tmp_path):
     (tmp_path / "struct.py").write_text("raise SystemExit(5)")
     assert serve(model(PID), directory=tmp_path).wait().invoke("[1]")[0] == 200
+
+
+@pytest.mark.parametrize("program", ["signal.py", "my.model.py", "sub/handler.py", "absolute"])
+def test_names_of_programs(model, serve, program):
+    folder = model("raise ValueError('not this one')")
+    name = str(folder / "code" / "other.py") if program == "absolute" else program
+    path = folder / "code" / name
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / "near.py").write_text("VALUE = 7")
+    start = "from . import near" if "/" in program else "import near"
+    path.write_text(f"{start}\ndef model_fn(d): return near.VALUE\ndef predict_fn(x, m): return m\n")
+    assert serve(folder, SAGEMAKER_PROGRAM=name).wait().invoke("[1]")[1] == b"7"
+
+
+def test_odd_requests_to_a_server_of_many_models(model, serve, tmp_path):
+    server = serve(tmp_path, SAGEMAKER_MULTI_MODEL="true").wait()
+    assert server.request("GET", "/models?limit=" + "9" * 5000)[0] == 400
+    assert server.request("POST", "/models", "[" * 100000)[0] == 400
+    code = "import logging\ndef model_fn(d): return 1\ndef predict_fn(x, m): logging.error('a line'); raise ValueError('no')"
+    assert post_model(server, "50%s%d", model(code))[0] == 200
+    assert server.invoke("[1]", path="/models/50%25s%25d/invoke")[0] == 500
+    assert "[50%s%d] a line" in server.text()
+
+
+def test_errors_of_workers_have_the_type_of_their_status(model, serve):
+    server = serve(model(PID)).wait()
+    for arguments, kind in ((("[",), "BadRequest"), (("[1]", "image/png"), "UnsupportedMediaType"), (("[1]", "application/json", "image/png"), "NotAcceptable")):
+        assert json.loads(server.invoke(*arguments)[1])["type"] == kind

@@ -29,7 +29,7 @@ def saved_model_dir(model_dir):
             found.append(os.path.dirname(path))
         if found:
             break
-    versions = [int(os.path.basename(path)) if os.path.basename(path).isdigit() else 0 for path in found]
+    versions = [int(os.path.basename(path)) if os.path.basename(path).isdecimal() else 0 for path in found]
     return max(zip(versions, found))[1] if found else None
 
 

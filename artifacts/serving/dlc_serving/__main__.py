@@ -22,11 +22,19 @@ class Server:
     def __init__(self, settings):
         self.settings = settings
         self.app = App(settings)
+        self.status = 0
         self.room = BodyRoom()
         self.stop = asyncio.Event()
 
     def connect(self, reader, writer):
         return Connection(reader, writer, self.app.respond, self.settings.max_body, self.room)
+
+    def deaf(self, accepting):
+        """The port is served until the end: whatever else ends that ends the server."""
+        if not accepting.cancelled():
+            log.error("no more connections can be accepted", exc_info=accepting.exception())
+            self.status = 1
+            self.stop.set()
 
     async def run(self):
         """The exit status."""
@@ -34,8 +42,9 @@ class Server:
             asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
         self.listener = Listener(self.settings.port, self.connect, self.settings.workers)
         accepting = asyncio.create_task(self.listener.run())
+        accepting.add_done_callback(self.deaf)
         log.info("listening on port %d with %d workers", self.settings.port, self.settings.workers)
-        status = await self.serve()
+        status = await self.serve() or self.status
         self.app.stopping = True
         accepting.cancel()
         await asyncio.wait({accepting})

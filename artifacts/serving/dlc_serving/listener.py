@@ -66,6 +66,7 @@ class Listener:
             self.close_idle()
             await asyncio.sleep(PAUSE_SECONDS)
             return None
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an answer's last part waits for no acknowledgement
         try:
             while len(self.tasks) >= self.limit:
                 self.complain(f"{len(self.tasks)} connections are open, as many as a limit of {self.files} open files allows")

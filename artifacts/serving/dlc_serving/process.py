@@ -8,7 +8,7 @@ import sys
 
 from dlc_serving import frames
 
-LAST_WORDS_SECONDS = 1.0  # for what a worker that has ended may have said before
+LAST_WORDS_SECONDS = 1.0  # to read what a worker that has ended has said before
 
 
 class Worker:
@@ -19,6 +19,7 @@ class Worker:
         self.reader = reader
         self.writer = writer
         self.gone = asyncio.ensure_future(process.wait())
+        self.gone.add_done_callback(self.ended)
         self.reason = ""  # why the server ended it; empty where it ended by itself
 
     @classmethod
@@ -53,31 +54,19 @@ class Worker:
 
     async def receive(self):
         """The next frame; IncompleteReadError or OSError when the worker has ended."""
-        return await self.while_alive(frames.read(self.reader))
+        return await frames.read(self.reader)
 
     async def exchange(self, head, bodies):
         """Sends a frame and waits for the answer."""
-        return await self.while_alive(self.send_and_read(head, bodies))
-
-    async def send_and_read(self, head, bodies):
         self.writer.writelines(frames.pack(head, bodies))
         await self.writer.drain()
         return await frames.read(self.reader)
 
-    async def while_alive(self, talk):
-        """The result of `talk`; ConnectionResetError when the process ends first. The socket alone does not tell: what the
-        handler has forked keeps the worker's end of it open."""
-        talking = asyncio.ensure_future(talk)
-        try:
-            await asyncio.wait({talking, self.gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not talking.done():
-                self.kill_group()
-                await asyncio.wait({talking}, timeout=LAST_WORDS_SECONDS)
-            if not talking.done():
-                raise ConnectionResetError
-            return talking.result()
-        finally:
-            talking.cancel()
+    def ended(self, _):
+        """The socket alone does not tell: what the handler has forked keeps the worker's end of it open. So that is ended too,
+        and where it lives on in a session of its own the socket is closed from here."""
+        self.kill_group()
+        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self.writer.transport.abort)
 
     def kill_group(self):
         """The process and what it has started."""

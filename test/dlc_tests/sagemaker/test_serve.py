@@ -17,6 +17,7 @@ ERRORS = {
     "json empty": ("POST", "/invocations", JSON, None, "", 400, "not valid JSON"),
     "json ragged": ("POST", "/invocations", JSON, None, "[[1], [1, 2]]", 400, "rows of equal length"),
     "json text": ("POST", "/invocations", JSON, None, '{"a": "b"}', 400, "list of numbers"),
+    "json words": ("POST", "/invocations", JSON, None, '[["a"]]', 400, "<U1"),
     "no utf-8": ("POST", "/invocations", JSON, None, b"\xff\xfe\xfa", 400, "not UTF-8"),
     "csv": ("POST", "/invocations", CSV, None, "1,b", 400, "CSV"),
     "csv empty": ("POST", "/invocations", CSV, None, "", 400, "empty"),

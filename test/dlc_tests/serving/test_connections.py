@@ -1,4 +1,5 @@
 """The port: more connections than files, answers that HTTP does not allow, clients that go away."""
+import http.client
 import json
 import os
 import signal
@@ -25,7 +26,10 @@ def test_more_idle_connections_than_files(model, serve):
     time.sleep(0.5)
     assert server.invoke("[1]")[0] == 200
     os.kill(worker, signal.SIGKILL)
-    server.wait(503)
+    until = time.monotonic() + 10
+    while "starting it again" not in server.text():
+        assert time.monotonic() < until, server.text()
+        time.sleep(0.05)
     server.wait(200)
     assert server.invoke("[1]")[0] == 200
     assert server.text().count("as many as a limit of 64 open files allows") == 1
@@ -128,3 +132,23 @@ def test_bodies_leave_memory(model, serve, tmp_path):
         assert server.invoke("[0]")[0] == 200
     time.sleep(0.2)
     assert server.invoke(b"[0" + b" " * (30 << 20) + b"]")[0] == 200
+
+
+def test_a_server_that_cannot_accept_any_more_ends(model, serve, tmp_path):
+    code = "import dlc_serving.listener as l\nasync def accept(self): raise ZeroDivisionError\nl.Listener.accept = accept"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    server = serve(model(PID), modules=tmp_path)
+    assert server.process.wait(20) == 1
+    assert "no more connections can be accepted" in server.text()
+
+
+def test_answers_do_not_wait_for_acknowledgements(model, serve):
+    """40 ms each, without TCP_NODELAY."""
+    server = serve(model(PID)).wait()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    start = time.monotonic()
+    for _ in range(50):
+        connection.request("POST", "/invocations", b"[1]", {"Content-Type": JSON})
+        assert connection.getresponse().read()
+    assert time.monotonic() - start < 1.5
+    connection.close()

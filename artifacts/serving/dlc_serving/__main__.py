@@ -7,6 +7,8 @@ import sys
 
 from dlc_serving.app import App
 from dlc_serving.http import Connection
+from dlc_serving.listener import Listener
+from dlc_serving.memory import BodyRoom
 from dlc_serving.pool import LoadFailed
 from dlc_serving.settings import SettingError, read_settings
 
@@ -20,27 +22,33 @@ class Server:
     def __init__(self, settings):
         self.settings = settings
         self.app = App(settings)
-        self.connections = set()
+        self.status = 0
+        self.room = BodyRoom()
         self.stop = asyncio.Event()
 
-    async def connected(self, reader, writer):
-        connection = Connection(reader, writer, self.app.respond, self.settings.max_body)
-        self.connections.add(connection)
-        try:
-            await connection.run()
-        finally:
-            self.connections.discard(connection)
+    def connect(self, reader, writer):
+        return Connection(reader, writer, self.app.respond, self.settings.max_body, self.room)
+
+    def deaf(self, accepting):
+        """The port is served until the end: whatever else ends that ends the server."""
+        if not accepting.cancelled():
+            log.error("no more connections can be accepted", exc_info=accepting.exception())
+            self.status = 1
+            self.stop.set()
 
     async def run(self):
         """The exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop.set)
-        listener = await asyncio.start_server(self.connected, "0.0.0.0", self.settings.port, backlog=1024)
+        self.listener = Listener(self.settings.port, self.connect, self.settings.workers)
+        accepting = asyncio.create_task(self.listener.run())
+        accepting.add_done_callback(self.deaf)
         log.info("listening on port %d with %d workers", self.settings.port, self.settings.workers)
-        status = await self.serve()
+        status = await self.serve() or self.status
         self.app.stopping = True
-        listener.close()
-        for connection in list(self.connections):
+        accepting.cancel()
+        await asyncio.wait({accepting})
+        for connection in list(self.listener.connections):
             connection.stop()
         try:
             await asyncio.wait_for(self.finish(), DRAIN_SECONDS)
@@ -67,6 +75,11 @@ class Server:
                     stop.cancel()
                     return 1
                 log.info("ready")
+                await asyncio.wait({stop, pool.task}, return_when=asyncio.FIRST_COMPLETED)
+                if not stop.done():
+                    log.error("the only model has no workers any more")
+                    stop.cancel()
+                    return 1
         await stop
         log.info("stop signal: no new requests; finishing those at hand")
         return 0
@@ -74,7 +87,7 @@ class Server:
     async def finish(self):
         """Until every request that was accepted is answered."""
         await self.app.drain()
-        while self.connections:
+        while self.listener.tasks:
             await asyncio.sleep(0.02)
 
 

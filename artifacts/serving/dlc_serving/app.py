@@ -5,35 +5,15 @@ import re
 import urllib.parse
 
 from dlc_serving import tfs_rest
-from dlc_serving.errors import BadRequest, Conflict, MethodNotAllowed, NotFound, NotReady, OutOfMemory, RequestError
+from dlc_serving.errors import BadRequest, Conflict, MethodNotAllowed, NotAcceptable, NotFound, NotReady, OutOfMemory, RequestError
 from dlc_serving.http import Response, error_response, json_response
+from dlc_serving.memory import free_memory
 from dlc_serving.pool import LoadFailed, ModelPool
-from dlc_serving.settings import read_words
 
 REST = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?(?:/(metadata)|:(predict|classify|regress))?")
 MODEL = re.compile(r"/models/([^/]+)(/invoke)?")
 WORKER_BYTES = 64 * 1024 * 1024  # what a worker needs beside the model's files, at the very least
 PAGE = 100
-
-
-def free_memory():
-    """Bytes that this container can still use: the machine's, or less where a control group has a limit."""
-    words = read_words("/proc/meminfo")
-    free = int(words[words.index("MemAvailable:") + 1]) * 1024
-    for limit_file, used_file, stat_file in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-            "/sys/fs/cgroup/memory/memory.stat",
-        ),
-    ):
-        limit, used, stat = read_words(limit_file), read_words(used_file), read_words(stat_file)
-        if limit and used and limit[0].isdigit():
-            # Pages of files that nobody has used of late are dropped when memory is wanted.
-            cache = int(stat[stat.index("inactive_file") + 1]) if "inactive_file" in stat else 0
-            return min(free, int(limit[0]) - int(used[0]) + cache)
-    return free
 
 
 def size_of(folder):
@@ -108,7 +88,9 @@ class App:
             "accept": request.headers.get("accept") or "*/*",
             "attributes": request.headers.get("x-amzn-sagemaker-custom-attributes", ""),
         }
-        body, content_type = await pool.submit(head, request.body)
+        if not head["accept"].isascii():
+            raise NotAcceptable(f"Accept is {head['accept']!r}, which names no type")
+        body, content_type = await pool.submit(head, request.body, request.gone)
         return Response(200, body, content_type)
 
     # Many models -------------------------------------------------------------------------------------------------------
@@ -138,7 +120,7 @@ class App:
         """GET /models?limit=N&next_page_token=T"""
         query = dict(urllib.parse.parse_qsl(request.query))
         limit, token = query.get("limit", str(PAGE)), query.get("next_page_token", "0")
-        if not limit.isdecimal() or not token.isdecimal() or int(limit) < 1:
+        if not all(re.fullmatch(r"[0-9]{1,18}", text) for text in (limit, token)) or int(limit) < 1:
             raise BadRequest("limit and next_page_token must be numbers, limit at least 1")
         names, first = sorted(self.models), int(token)
         end = first + int(limit)
@@ -152,9 +134,10 @@ class App:
         try:
             value = json.loads(request.body)
             name, url = value["model_name"], value["url"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise BadRequest('the body must be {"model_name": "...", "url": "..."}') from None
-        if not isinstance(name, str) or not re.fullmatch(r"[^/\x00-\x1f]{1,512}", name) or not isinstance(url, str):
+        # Half of a surrogate pair ("\ud800") is no text that could be handed to a process.
+        if not isinstance(name, str) or not re.fullmatch(r"[^/\x00-\x1f\ud800-\udfff]{1,512}", name) or not isinstance(url, str):
             raise BadRequest("model_name must be text without slashes, url a folder")
         if name in self.models:
             raise Conflict(f"model {name} is loaded already")
@@ -180,9 +163,8 @@ class App:
         await pool.close()
 
     async def unload(self, pool):
-        """Requests that the model has are answered first; it takes no new ones."""
-        if not pool.loaded.done():
-            raise NotReady(f"model {pool.name} is being loaded")
+        """Requests that the model has are answered first; it takes no new ones. One that is being loaded is given up."""
+        pool.give_up(LoadFailed("it was deleted while it was being loaded", Conflict.status))
         del self.models[pool.name], self.urls[pool.name]
         await pool.drain()
         await pool.close()
@@ -203,7 +185,7 @@ class App:
         if not verb and not metadata:
             return json_response(tfs_rest.status(pool.rest["version"], bool(pool.ready)))
         head = {"kind": "rest", "verb": verb or metadata, "name": name, "version": pool.rest["version"]}
-        body, content_type = await pool.submit(head, request.body)
+        body, content_type = await pool.submit(head, request.body, request.gone)
         return Response(200, body, content_type)
 
     async def drain(self):

@@ -52,3 +52,9 @@ class OutOfMemory(RequestError):
     """SageMaker answers it by unloading other models and trying again."""
 
     status = 507
+
+
+def of_status(message, status):
+    """The error that has this status; a plain RequestError where none has."""
+    kind = next((kind for kind in RequestError.__subclasses__() if kind.status == status), RequestError)
+    return kind(message, status)

@@ -8,7 +8,8 @@
     transform_fn(model, body, content_type, accept)    instead of the three
     handler(data, context)              instead of the three; data.read() gives the body
 """
-import importlib
+import importlib.machinery
+import importlib.util
 import io
 import logging
 import os
@@ -41,7 +42,19 @@ def load_module(model_dir):
     for folder in (os.path.join(code, "lib"), code):
         if os.path.isdir(folder):
             sys.path.insert(0, folder)
-    return importlib.import_module(os.path.splitext(program)[0].replace("/", "."))
+    return load_file(os.path.join(code, program), os.path.splitext(program)[0].strip("/").replace("/", "."))
+
+
+def load_file(path, name):
+    """The module of this very file, whatever else its name may mean."""
+    parts = name.split(".")
+    if not all(map(str.isidentifier, parts)) or parts[0] in sys.stdlib_module_names or parts[0] in sys.modules:
+        name = "dlc_program"
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path, loader=loader))
+    sys.modules[name] = module  # for what it pickles, and for what imports it
+    loader.exec_module(module)
+    return module
 
 
 class Handler:
@@ -131,16 +144,30 @@ class Handler:
             media.choose(item["accept"], self.default_accept)
 
     def predict_all(self, inputs):
-        """Predictions or exceptions, in order. Where the batch as a whole fails each is tried alone: one bad request must
-        not fail its neighbours."""
-        if len(inputs) > 1:
-            together = attempt(self.predict_together, inputs)
-            if isinstance(together, list):
-                return together
-        return [attempt(self.predict, data) for data in inputs]
+        """Predictions or exceptions, in order. Where a batch as a whole fails each is tried alone: one bad request must not
+        fail its neighbours."""
+        results = [None] * len(inputs)
+        for group in self.groups(inputs):
+            together = attempt(self.predict_together, [inputs[index] for index in group]) if len(group) > 1 else None
+            if not isinstance(together, list):
+                together = [attempt(self.predict, inputs[index]) for index in group]
+            for index, result in zip(group, together):
+                results[index] = result
+        return results
+
+    def groups(self, inputs):
+        """The indexes of inputs that may go together: all for a predict_batch_fn, else arrays of rows that are alike."""
+        if "predict_batch_fn" in self.own:
+            return [list(range(len(inputs)))]
+        found = {}
+        for index, data in enumerate(inputs):
+            # Two vectors would become one vector, which is no longer two requests.
+            rows = getattr(data, "ndim", 0) >= 2 and hasattr(data, "dtype")
+            found.setdefault((type(data), str(data.dtype), data.shape[1:]) if rows else index, []).append(index)
+        return list(found.values())
 
     def predict_together(self, inputs):
-        """A list of predictions; None where these inputs cannot be joined."""
+        """A list of predictions; None where the answer does not fall into as many parts."""
         if "predict_batch_fn" in self.own:
             predictions = list(self.own["predict_batch_fn"](inputs, self.model))
             if len(predictions) != len(inputs):
@@ -148,18 +175,13 @@ class Handler:
             return predictions
         import numpy
 
-        alike = all(
-            isinstance(data, numpy.ndarray) and data.ndim and (data.dtype, data.shape[1:]) == (inputs[0].dtype, inputs[0].shape[1:])
-            for data in inputs
-        )
-        if not alike:
+        if not all(isinstance(data, numpy.ndarray) for data in inputs):
             return None
         joined = self.predict(numpy.concatenate(inputs))
-        rows = sum(len(data) for data in inputs)
-        if not hasattr(joined, "shape") or not joined.shape or joined.shape[0] != rows:
+        ends = numpy.cumsum([len(data) for data in inputs])
+        if not hasattr(joined, "shape") or not joined.shape or joined.shape[0] != ends[-1]:
             return None
-        ends = [sum(len(data) for data in inputs[: index + 1]) for index in range(len(inputs))]
-        return [joined[end - len(data) : end] for end, data in zip(ends, inputs)]
+        return [joined[end - len(data) : end] for end, data in zip(ends.tolist(), inputs)]
 
 
 def attempt(function, *arguments):

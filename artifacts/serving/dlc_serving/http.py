@@ -5,6 +5,7 @@ import http
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import h11
@@ -28,6 +29,7 @@ class Request:
     path: str
     query: str
     headers: dict
+    gone: Callable  # whether the client has closed the connection
     body: bytes = b""
 
 
@@ -55,14 +57,18 @@ class Closed(Exception):
 class Connection:
     """One client. `respond` is a coroutine from Request to Response; it raises RequestError for errors."""
 
-    def __init__(self, reader, writer, respond, max_body):
+    def __init__(self, reader, writer, respond, max_body, room):
         self.reader = reader
         self.writer = writer
         self.respond = respond
         self.max_body = max_body
+        self.room = room
+        self.held = 0  # bytes of the request's body
         self.protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self.idle = True
+        self.idle_since = time.monotonic()
         self.stopping = False
+        self.ambiguous = False
 
     def stop(self):
         """Ends the connection now, or after the request that it is at."""
@@ -105,7 +111,8 @@ class Connection:
     async def one_request(self):
         """Answers one request; False where the connection must end then."""
         self.idle = not self.protocol.trailing_data[0]
-        started, request, complete = time.monotonic(), None, False
+        self.idle_since = started = time.monotonic()
+        request, complete = None, False
         try:
             event = self.protocol.next_event()
             if event is h11.NEED_DATA and self.idle:
@@ -132,17 +139,22 @@ class Connection:
         except Exception:  # pylint: disable=broad-except  # a defect of ours must not end the server, nor show its text
             log.exception("the server failed")
             response = error_response(RequestError("internal error"))
-        await self.answer(request, response, complete)
+        finally:
+            self.room.give(self.held)
+            self.held = 0
+        status = await self.answer(request, response, complete)
         if request is None or request.path != "/ping":
             what = f"{request.method} {request.path}" if request else "-"
-            log.info("%s %d %.1f ms", what, response.status, (time.monotonic() - started) * 1000)
+            log.info("%s %d %.1f ms", what, status, (time.monotonic() - started) * 1000)
         if not complete:
             await self.linger()
             return False
         return self.protocol.our_state is h11.DONE and self.protocol.their_state is h11.DONE
 
-    @staticmethod
-    def parse(event):
+    def gone(self):
+        return self.reader.at_eof() or self.writer.transport.is_closing()
+
+    def parse(self, event):
         # The parser minds its limit only while a head is incomplete.
         if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > MAX_HEAD:
             raise RequestError(f"the head is larger than {MAX_HEAD} bytes", 431)
@@ -151,17 +163,20 @@ class Connection:
             target = "/" + target.partition("://")[2].partition("/")[2]
         path, _, query = target.partition("?")
         headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
-        return Request(event.method.decode(), path, query, headers)
+        # Two lengths: another server on the way may have believed the other one, and take what follows for something else.
+        self.ambiguous = "content-length" in headers and "transfer-encoding" in headers
+        return Request(event.method.decode(), path, query, headers, self.gone)
 
     async def body(self, request):
         if int(request.headers.get("content-length", 0)) > self.max_body:
             raise TooLarge(f"the body is larger than {self.max_body} bytes")
-        parts, size, until = [], 0, time.monotonic() + BODY_SECONDS
+        parts, until = [], time.monotonic() + BODY_SECONDS
         while True:
             event = await self.next_event(until)
             if isinstance(event, h11.Data):
-                size += len(event.data)
-                if size > self.max_body:
+                self.room.take(len(event.data), self.held)
+                self.held += len(event.data)
+                if self.held > self.max_body:
                     raise TooLarge(f"the body is larger than {self.max_body} bytes")
                 parts.append(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage):
@@ -182,19 +197,29 @@ class Connection:
     async def answer(self, request, response, complete):
         if self.protocol.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             raise Closed
+        try:
+            head = self.head(response, complete)
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:  # a handler chose the type, the status
+            log.error("the answer's type %r or status %r is not for HTTP: %s", response.content_type, response.status, error)
+            response = error_response(RequestError("the answer has a content type or a status that HTTP does not allow"))
+            head = self.head(response, complete)
+        await self.send(head)
+        if response.body and (request is None or request.method != "HEAD"):
+            await self.send(h11.Data(data=response.body))
+        await self.send(h11.EndOfMessage())
+        return response.status
+
+    def head(self, response, complete):
         headers = [("Content-Length", str(len(response.body))), *response.headers]
         if response.content_type:
             headers.insert(0, ("Content-Type", response.content_type))
-        if self.stopping or not complete:
+        if self.stopping or self.ambiguous or not complete:
             headers.append(("Connection", "close"))
         try:
             reason = http.HTTPStatus(response.status).phrase
         except ValueError:
             reason = ""
-        await self.send(h11.Response(status_code=response.status, headers=headers, reason=reason))
-        if response.body and (request is None or request.method != "HEAD"):
-            await self.send(h11.Data(data=response.body))
-        await self.send(h11.EndOfMessage())
+        return h11.Response(status_code=response.status, headers=headers, reason=reason)
 
     async def linger(self):
         """Reads for a moment what the client still sends: closing at once would make it lose the answer (RST)."""

@@ -1,6 +1,7 @@
 """Media types: what a body is, what a client takes, and the default conversions to and from numpy arrays."""
 import io
 import json
+import re
 
 from dlc_serving.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 
@@ -9,6 +10,7 @@ CSV = "text/csv"
 NPY = "application/x-npy"
 ALIASES = {"application/npy": NPY, "application/x-numpy": NPY, "application/csv": CSV, "text/json": JSON}
 SUPPORTED = (JSON, CSV, NPY)
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def base_type(value):
@@ -78,7 +80,7 @@ def from_json(text):
             value = value[key]
     try:
         array = numpy.array(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         array = None
     if array is None or array.dtype == object:
         raise BadRequest("the JSON body must be a (nested) list of numbers in rows of equal length")
@@ -90,8 +92,13 @@ def from_csv(text):
 
     if not text.strip():
         raise BadRequest("the CSV body is empty")
+    # A row for each line: batch transform joins answers to lines. numpy would pass over empty lines and comments.
+    lines = LINE_END.split(text.rstrip())
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise BadRequest(f"line {number} of the CSV body is empty: there must be a row in each line")
     try:
-        return numpy.loadtxt(io.StringIO(text), delimiter=",", dtype="float32", ndmin=2)
+        return numpy.loadtxt(lines, delimiter=",", dtype="float32", ndmin=2, comments=None)
     except ValueError as error:
         raise BadRequest(f"the CSV body must be rows of numbers of equal length: {error}") from None
 
@@ -100,9 +107,21 @@ def from_npy(body):
     import numpy
 
     try:
-        return numpy.load(io.BytesIO(body), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+        array = numpy.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+    except Exception as error:  # pylint: disable=broad-except  # the header is parsed as Python: many kinds of errors
         raise BadRequest(f"the body is not a .npy array without pickled objects: {error}") from None
+    # Others (text, records, elements of no size) end the process in some frameworks.
+    return numbers(array)
+
+
+def numbers(data):
+    """What a model of numbers takes, as an array."""
+    import numpy
+
+    array = numpy.asarray(data)
+    if array.dtype.kind not in "biufc":
+        raise BadRequest(f"the input must be an array of numbers, not of dtype {array.dtype}")
+    return array
 
 
 def decode(body, content_type):

@@ -2,9 +2,11 @@
 import asyncio
 import logging
 import os
+import re
 import sys
 import tempfile
 
+PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
 log = logging.getLogger("dlc_serving")
 
 
@@ -20,7 +22,10 @@ async def install(model_dir, name):
     requirements = os.path.join(model_dir, "code", "requirements.txt")
     if not os.path.isfile(requirements):
         return {}
-    base = tempfile.mkdtemp(prefix=f"dlc-packages-{name[:40]}-")
+    try:
+        base = tempfile.mkdtemp(prefix=f"dlc-packages-{PLAIN.sub('_', name[:40])}-")
+    except OSError as error:
+        raise InstallFailed(f"{requirements} cannot be installed, since no temporary folder can be written: {error}") from None
     environment = {"PYTHONUSERBASE": base}
     # Inside the code folder: a requirement may be a wheel that lies beside the file.
     command = [sys.executable, "-m", "pip", "install", "--user", "--break-system-packages", "--no-cache-dir"]

@@ -2,19 +2,21 @@
 import asyncio
 import collections
 import contextlib
+import dataclasses
+import errno
 import logging
 import os
-import signal
-import socket
-import sys
 import time
 
-from dlc_serving import frames, packages
-from dlc_serving.errors import NotReady, OutOfMemory, RequestError, TimedOut
+from dlc_serving import packages
+from dlc_serving.errors import NotReady, OutOfMemory, RequestError, TimedOut, of_status
+from dlc_serving.process import Worker
 
 log = logging.getLogger("dlc_serving")
 
+ABANDONED_SECONDS = 1.0
 CRASHES_AT_START = 3  # workers of a model that never was ready may die so often before it is given up
+END_SECONDS = 1.0  # for a worker that is ending
 LONGEST_PAUSE = 30  # seconds between restarts of a worker that dies again and again
 
 
@@ -29,74 +31,30 @@ class LoadFailed(Exception):
 class Job:
     """One request on its way: `future` gets (body, content type) or a RequestError."""
 
-    def __init__(self, head, body, deadline):
+    def __init__(self, head, body, deadline, gone):
         self.head = head
         self.body = body
         self.deadline = deadline
+        self.gone = gone
         self.arrived = time.monotonic()
         self.future = asyncio.get_running_loop().create_future()
+
+    def abandoned(self):
+        """Whether the client gave up waiting. One that closes its side right after the request may still read the answer."""
+        return time.monotonic() - self.arrived > ABANDONED_SECONDS and self.gone()
 
     def fail(self, error):
         if not self.future.done():
             self.future.set_exception(error)
 
 
-class Worker:
-    """One process with the model, and the socket to it."""
+@dataclasses.dataclass
+class Life:
+    """What became of a worker."""
 
-    def __init__(self, process, reader, writer):
-        self.process = process
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def start(cls, name, model_dir, environment):
-        ours, theirs = socket.socketpair()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "dlc_serving.worker",
-                str(theirs.fileno()),
-                model_dir,
-                name,
-                pass_fds=(theirs.fileno(),),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # a terminal's Ctrl-C is for the server, which then ends its workers in order
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return cls(process, *await asyncio.open_connection(sock=ours))
-
-    async def exchange(self, head, bodies):
-        """Sends a frame and waits for the answer."""
-        self.writer.writelines(frames.pack(head, bodies))
-        await self.writer.drain()
-        return await frames.read(self.reader)
-
-    async def stop(self, patience=0.0):
-        """Closes the socket, which ends an idle worker; after `patience` seconds kills it and what it has started.
-        Returns the exit status (negative: the signal that ended it)."""
-        self.writer.close()
-        try:
-            await asyncio.wait_for(self.process.wait(), patience)
-        except asyncio.TimeoutError:
-            pass
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        return await self.process.wait()
-
-
-def death(status):
-    """How a worker ended, in words."""
-    if status >= 0:
-        return f"ended with exit status {status}"
-    name = signal.Signals(-status).name if -status in signal.valid_signals() else str(-status)
-    return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    end: str = ""
+    was_ready: bool = False
+    status: int = 500  # what a client is told of a model whose workers end so
 
 
 class ModelPool:
@@ -112,6 +70,7 @@ class ModelPool:
         self.ready = set()  # indexes of the workers that are ready
         self.busy = 0  # jobs in workers
         self.ever_ready = False
+        self.closing = False
         self.rest = None  # version, where TensorFlow Serving's paths apply
         # With many models all workers count: the next model is measured against the memory that is left then.
         self.needed = settings.workers if settings.multi_model else 1
@@ -122,14 +81,18 @@ class ModelPool:
 
     # Requests ----------------------------------------------------------------------------------------------------------
 
-    async def submit(self, head, body):
-        """(body, content type), or raises RequestError."""
+    async def submit(self, head, body, gone):
+        """(body, content type), or raises RequestError. `gone` tells whether the client still waits."""
         if not self.ever_ready:
             raise NotReady(f"model {self.name} is not ready")
+        if self.task.done():
+            raise NotReady(f"model {self.name} is not there any more")
+        if len(self.queue) >= self.settings.queue_size:
+            self.drop_abandoned()
         if len(self.queue) >= self.settings.queue_size:
             raise NotReady(f"{len(self.queue)} requests are waiting already")
         loop = asyncio.get_running_loop()
-        job = Job(head, body, loop.time() + self.settings.timeout)
+        job = Job(head, body, loop.time() + self.settings.timeout, gone)
         timer = loop.call_at(job.deadline, self.expire, job)
         self.queue.append(job)
         self.arrival.set()
@@ -144,8 +107,14 @@ class ModelPool:
             self.queue.remove(job)
             job.fail(NotReady(f"no worker was free within {self.settings.timeout:g} s"))
 
+    def drop_abandoned(self):
+        for job in [job for job in self.queue if job.abandoned()]:
+            self.queue.remove(job)
+            job.fail(NotReady("the client has closed the connection"))
+
     async def next_batch(self):
         """The next requests that may go together: at least one, at most batch_size, all of them invocations."""
+        self.drop_abandoned()
         while not self.queue:
             self.arrival.clear()
             await self.arrival.wait()
@@ -168,27 +137,34 @@ class ModelPool:
 
     async def run(self):
         """Everything from installing packages to the last worker; ends when cancelled or when loading has failed."""
-        workers = []
         try:
-            extra = await packages.install(self.model_dir, self.name)
-            workers = [asyncio.create_task(self.keep_worker(0, extra))]
+            await self.run_workers(await packages.install(self.model_dir, self.name))
+        except packages.InstallFailed as error:
+            self.give_up(LoadFailed(str(error)))
+        except LoadFailed as error:
+            self.give_up(error)
+        except Exception as error:  # pylint: disable=broad-except  # nobody else would hear of it, and requests would wait
+            log.exception("model %s is given up", self.name)
+            self.give_up(LoadFailed(f"{type(error).__name__}: {error}"))
+        finally:
+            self.give_up(LoadFailed("the server stops", NotReady.status))
+            for job in list(self.queue):
+                job.fail(NotReady(f"model {self.name} is not there any more"))
+            self.queue.clear()
+
+    async def run_workers(self, extra):
+        workers = [asyncio.create_task(self.keep_worker(0, extra))]
+        try:
             # The first alone: the model answers as soon as one process has the machine to itself, and what cannot be loaded
             # fails once.
             await asyncio.wait({workers[0], self.first_ready}, return_when=asyncio.FIRST_COMPLETED)
             if not workers[0].done():
                 workers += [asyncio.create_task(self.keep_worker(index, extra)) for index in range(1, self.settings.workers)]
             await asyncio.gather(*workers)
-        except packages.InstallFailed as error:
-            self.give_up(LoadFailed(str(error)))
-        except LoadFailed as error:
-            self.give_up(error)
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-            for job in list(self.queue):
-                job.fail(NotReady(f"model {self.name} is not there any more"))
-            self.queue.clear()
 
     def give_up(self, error):
         if not self.loaded.done():
@@ -209,35 +185,45 @@ class ModelPool:
         once_ready = False
         while True:
             started = time.monotonic()
-            worker = await Worker.start(self.name, self.model_dir, self.environment(index, extra))
-            patience = 0.0
-            try:
-                await self.load(worker, index)
-                log.info("worker %d of model %s is ready after %.1f s", index, self.name, time.monotonic() - started)
-                await self.serve(worker)
-            except asyncio.CancelledError:
-                patience = 2.0
-                raise
-            except (asyncio.IncompleteReadError, OSError):
-                pass  # it is gone; how is said below
-            finally:
-                was_ready = index in self.ready
-                once_ready = once_ready or was_ready
-                self.ready.discard(index)
-                status = await asyncio.shield(worker.stop(patience))
-            how = death(status)
-            crashes = 0 if was_ready and time.monotonic() - started > LONGEST_PAUSE else crashes + 1
+            life = await self.one_life(index, extra)
+            once_ready = once_ready or life.was_ready
+            crashes = 0 if life.was_ready and time.monotonic() - started > LONGEST_PAUSE else crashes + 1
             if not once_ready and crashes >= CRASHES_AT_START:
                 if self.ever_ready:
-                    log.error("worker %d of model %s %s; it is given up, the others go on", index, self.name, how)
+                    log.error("worker %d of model %s %s; it is given up, the others go on", index, self.name, life.end)
                     return
-                raise LoadFailed(f"the worker {how} while it loaded the model", 507 if status == -signal.SIGKILL else 500)
-            log.error("worker %d of model %s %s; starting it again", index, self.name, how)
+                raise LoadFailed(f"the worker {life.end} while it loaded the model", life.status)
+            log.error("worker %d of model %s %s; starting it again", index, self.name, life.end)
             if crashes > 1:
                 await asyncio.sleep(min(2 ** (crashes - 2), LONGEST_PAUSE))
 
+    async def one_life(self, index, extra):
+        """From the start of a worker to its end."""
+        started = time.monotonic()
+        try:
+            worker = await Worker.start(self.name, self.model_dir, self.environment(index, extra))
+        except (OSError, RuntimeError) as error:
+            return Life(f"could not be started ({error})", status=507 if getattr(error, "errno", 0) == errno.ENOMEM else 500)
+        patience, life = 0.0, Life()
+        try:
+            await self.load(worker, index)
+            log.info("worker %d of model %s is ready after %.1f s", index, self.name, time.monotonic() - started)
+            await self.serve(worker)
+        except asyncio.CancelledError:
+            patience = 2.0
+            raise
+        except (asyncio.IncompleteReadError, OSError):
+            patience = END_SECONDS  # it is about to end by itself, and how is worth knowing
+        finally:
+            life.was_ready = index in self.ready
+            self.ready.discard(index)
+            await asyncio.shield(worker.stop(patience))
+        life.end = worker.death()
+        life.status = 507 if worker.killed_for_memory else 500
+        return life
+
     async def load(self, worker, index):
-        head, _ = await frames.read(worker.reader)
+        head, _ = await worker.receive()
         if "failed" in head:
             if not self.ever_ready:
                 raise LoadFailed(head["failed"], head["status"])
@@ -249,11 +235,12 @@ class ModelPool:
             self.first_ready.set_result(None)
         if len(self.ready) >= self.needed and not self.ever_ready:
             self.ever_ready = True
-            self.loaded.set_result(None)
+            if not self.loaded.done():
+                self.loaded.set_result(None)
 
     async def serve(self, worker):
         """Hands batches to the worker until it dies (IncompleteReadError, OSError) or a request takes too long."""
-        gone = asyncio.create_task(worker.process.wait())
+        gone = worker.gone
         batch_task = None
         try:
             while True:
@@ -272,7 +259,6 @@ class ModelPool:
                 finally:
                     self.busy -= len(batch)
         finally:
-            gone.cancel()
             if batch_task is not None:
                 batch_task.cancel()
 
@@ -286,12 +272,13 @@ class ModelPool:
         except asyncio.TimeoutError:
             for job in batch:
                 job.fail(TimedOut(f"the handler took more than {self.settings.timeout:g} s; its worker is started again"))
+            await worker.stop(reason=f"was ended: a request took more than {self.settings.timeout:g} s")
             raise ConnectionResetError from None
         except (asyncio.IncompleteReadError, OSError):
-            status = await worker.stop(1.0)
-            kind = OutOfMemory if status == -signal.SIGKILL else RequestError
+            await worker.stop(END_SECONDS)
+            kind = OutOfMemory if worker.killed_for_memory else RequestError
             for job in batch:
-                job.fail(kind(f"the worker {death(status)} while it answered"))
+                job.fail(kind(f"the worker {worker.death()} while it answered"))
             raise
         except asyncio.CancelledError:
             for job in batch:
@@ -303,7 +290,7 @@ class ModelPool:
             if result["status"] == 200:
                 job.future.set_result((body, result["content_type"]))
             else:
-                job.fail(RequestError(result["error"], result["status"]))
+                job.fail(of_status(result["error"], result["status"]))
 
     async def drain(self):
         """Waits until no request is queued or running."""
@@ -311,5 +298,7 @@ class ModelPool:
             await asyncio.sleep(0.02)
 
     async def close(self):
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        if not self.closing:
+            self.closing = True
+            self.task.cancel()
+        await asyncio.wait({self.task})

@@ -10,7 +10,7 @@ class SettingError(Exception):
     """A variable has a value that means nothing."""
 
 
-def number(environment, names, default, low=0, kind=int):
+def number(environment, names, default, low=0, kind=int, high=None):
     """The value of the first of `names` that is set and not empty."""
     for name in names:
         text = environment.get(name, "").strip()
@@ -22,6 +22,8 @@ def number(environment, names, default, low=0, kind=int):
             value = None
         if value is None or not low <= value < float("inf"):
             raise SettingError(f"{name} is {text!r}, not a number of at least {low}")
+        if high is not None and value > high:
+            raise SettingError(f"{name} is {text!r}, not a number of at most {high}")
         return value
     return default
 
@@ -87,7 +89,7 @@ def read_settings(environment):
     micros = number(environment, ["SAGEMAKER_TFS_BATCH_TIMEOUT_MICROS"], 0)
     milliseconds = number(environment, ["DLC_BATCH_DELAY_MS", "SAGEMAKER_TS_MAX_BATCH_DELAY"], micros / 1000, kind=float)
     return Settings(
-        port=number(environment, ["SAGEMAKER_BIND_TO_PORT"], 8080, low=1),
+        port=number(environment, ["SAGEMAKER_BIND_TO_PORT"], 8080, low=1, high=65535),
         workers=workers,
         gpus=gpus,
         threads=0 if environment.get("OMP_NUM_THREADS") else max(1, cpus // workers),

@@ -21,7 +21,7 @@ def describe(handler, model_dir):
         return None
     handler.saved_model = handler.framework.saved_model_dir(model_dir) or ""
     version = os.path.basename(handler.saved_model)
-    return {"version": version if version.isdigit() else "1"}
+    return {"version": str(int(version)) if version.isdecimal() else "1"}  # 00000123, as Estimators name it, is 123
 
 
 def definitions(handler):
@@ -197,5 +197,5 @@ def status(version, ready):
 
 def wanted_version(text, version):
     """Checks `/versions/N` of a path."""
-    if text is not None and text != version:
+    if text is not None and (text.lstrip("0") or "0") != version:
         raise NotFound(f"version {text} is not served; version {version} is")

@@ -40,7 +40,8 @@ def answer(handler, head, bodies):
 
 def main():
     descriptor, model_dir, name = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s [{name}] %(message)s")
+    shown = name.replace("%", "%%")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s %(levelname)s [{shown}] %(message)s")
     stream = socket.socket(fileno=descriptor)
     reader = stream.makefile("rb")
 

@@ -1,6 +1,8 @@
 """`serve` in real containers, as SageMaker starts them: one model in /opt/ml/model, read-only."""
 import concurrent.futures
+import io
 import json
+import struct
 import threading
 import time
 
@@ -15,6 +17,7 @@ ERRORS = {
     "json empty": ("POST", "/invocations", JSON, None, "", 400, "not valid JSON"),
     "json ragged": ("POST", "/invocations", JSON, None, "[[1], [1, 2]]", 400, "rows of equal length"),
     "json text": ("POST", "/invocations", JSON, None, '{"a": "b"}', 400, "list of numbers"),
+    "json words": ("POST", "/invocations", JSON, None, '[["a"]]', 400, "<U1"),
     "no utf-8": ("POST", "/invocations", JSON, None, b"\xff\xfe\xfa", 400, "not UTF-8"),
     "csv": ("POST", "/invocations", CSV, None, "1,b", 400, "CSV"),
     "csv empty": ("POST", "/invocations", CSV, None, "", 400, "empty"),
@@ -58,6 +61,23 @@ def test_predictions_in_every_type(endpoint, trained, kind, accept):
     assert status == 200, body
     assert headers["Content-Type"] == accept
     close(decoded(body, accept), trained.held_out["scores"])
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<f2", ">f4", "|u1", "<u2", "<u4", "<u8", ">i8", "|b1"])
+def test_arrays_of_any_dtype(endpoint, trained, dtype):
+    numpy = pytest.importorskip("numpy")
+    rows, body = numpy.asarray(trained.held_out["data"][:2]).astype(dtype), io.BytesIO()
+    numpy.save(body, rows)
+    status, scores, _ = endpoint.invoke(body.getvalue(), NPY)
+    assert status == 200, scores
+    close(json.loads(scores), json.loads(endpoint.invoke(json.dumps(rows.astype("float32").tolist()))[1]))
+
+
+def test_arrays_of_no_numbers(endpoint):
+    header = b"{'descr': '|V0', 'fortran_order': False, 'shape': (10,), }\n"
+    answer = endpoint.invoke(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header, NPY)
+    assert answer[0] == 400 and "of numbers" in message(answer)
+    assert endpoint.ping() == 200
 
 
 @pytest.mark.parametrize("form", ["instances", "inputs"])

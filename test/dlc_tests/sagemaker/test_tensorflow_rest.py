@@ -99,6 +99,7 @@ ERRORS = {
     "type": ("predict", {"inputs": [["a", "b"]]}, "x is a float32 tensor"),
     "null": ("predict", {"inputs": [[None, 1]]}, "x is a float32 tensor"),
     "fraction": ("predict", {"signature_name": "two", "inputs": {"a": [1], "b": [[1.5, 1]]}}, "b is a int32 tensor"),
+    "range": ("predict", {"signature_name": "two", "inputs": {"a": [1], "b": [[3000000000, 1]]}}, "numbers are -2147483648 to 2147483647"),
     "number": ("predict", {"signature_name": "text", "inputs": [5]}, "text is a string tensor"),
     "base64": ("predict", {"signature_name": "text", "inputs": [{"b64": "?"}]}, "not valid base64"),
     "several unnamed": ("predict", {"signature_name": "two", "instances": [1]}, "several inputs (a, b)"),

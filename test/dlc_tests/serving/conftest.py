@@ -4,6 +4,7 @@ Debian's python3 runs them (python3-h11, python3-numpy, python3-pip): in a virtu
 """
 import os
 import pathlib
+import resource
 import socket
 import subprocess
 import sys
@@ -20,11 +21,12 @@ TRAINING = ROOT / "artifacts" / "training"
 class Server(Endpoint):
     """A running model server."""
 
-    def __init__(self, model_dir, log, **variables):
+    def __init__(self, model_dir, log, directory=None, modules=None, files=None, **variables):
+        """`directory`: where it runs. `modules`: a folder that comes first on its module path. `files`: limits of open files."""
         port = free_port()
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(SERVING),
+            "PYTHONPATH": f"{modules}:{SERVING}" if modules else str(SERVING),
             "PYTHONDONTWRITEBYTECODE": "1",  # artifacts/ is copied into images as it is
             "DLC_FRAMEWORK": "none",
             "SM_MODEL_DIR": str(model_dir),
@@ -32,7 +34,8 @@ class Server(Endpoint):
             "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
             **variables,
         }
-        super().__init__([sys.executable, "-m", "dlc_serving"], port, log, env=environment)
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files)) if files else None
+        super().__init__([sys.executable, "-P", "-m", "dlc_serving"], port, log, env=environment, cwd=directory, preexec_fn=limit)
 
     def raw(self, data, half_close=False):
         """All that the server answers to these bytes until it closes the connection."""

@@ -5,7 +5,8 @@ import os
 import re
 
 import mxnet as mx
-import numpy
+
+from dlc_serving import media
 
 CONTEXT = mx.gpu() if mx.context.num_gpus() else mx.cpu()
 
@@ -37,7 +38,7 @@ def model_fn(model_dir):
 
 
 def predict_fn(data, model):
-    return model(mx.nd.array(numpy.asarray(data), ctx=CONTEXT, dtype="float32"))
+    return model(mx.nd.array(media.numbers(data), ctx=CONTEXT, dtype="float32"))
 
 
 def to_host(prediction):

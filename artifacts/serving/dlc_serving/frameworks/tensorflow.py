@@ -29,7 +29,7 @@ def saved_model_dir(model_dir):
             found.append(os.path.dirname(path))
         if found:
             break
-    versions = [int(os.path.basename(path)) if os.path.basename(path).isdigit() else 0 for path in found]
+    versions = [int(os.path.basename(path)) if os.path.basename(path).isdecimal() else 0 for path in found]
     return max(zip(versions, found))[1] if found else None
 
 
@@ -93,8 +93,22 @@ def feature(name, values):
     raise BadRequest(f"feature {name} must be text, whole numbers or numbers with a fraction, or a list of one of these")
 
 
+def check_range(name, value, spec):
+    """Neither numpy nor TensorFlow minds whole numbers that do not fit: they would come out as others."""
+    try:
+        array = numpy.asarray(value)
+    except (ValueError, OverflowError):
+        return  # no tensor at all, which is told better where one is made
+    if array.dtype.kind in "iu" and array.size and not (spec.dtype.min <= int(array.min()) <= int(array.max()) <= spec.dtype.max):
+        raise BadRequest(f"{name} is a {spec.dtype.name} tensor: its numbers are {spec.dtype.min} to {spec.dtype.max}")
+
+
 def to_tensor(name, value, spec):
     """What the client sent as a tensor of the input; BadRequest where it is none."""
+    if spec.dtype.is_integer:
+        check_range(name, value, spec)
+    if isinstance(value, numpy.ndarray) and value.dtype.kind == "c" and not spec.dtype.is_complex:
+        raise BadRequest(f"{name} is a {spec.dtype.name} tensor, not one of complex numbers")
     try:
         tensor = tf.constant(value, dtype=spec.dtype)
     except (TypeError, ValueError):

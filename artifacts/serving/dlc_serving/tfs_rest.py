@@ -3,13 +3,18 @@
 Rows ("instances") and columns ("inputs") are what https://www.tensorflow.org/tfx/serving/api_rest says; so are the answers.
 """
 import base64
+import itertools
 import json
 import os
+import re
 
 from dlc_serving import media
-from dlc_serving.errors import BadRequest, NotFound
+from dlc_serving.errors import BadRequest, NotAcceptable, NotFound
+from dlc_serving.handler import attempt
 
 DEFAULT_SIGNATURE = "serving_default"
+PREDICT = {"verb": "predict"}
+PREDICT_FORM = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:instances|inputs|signature_name)"\s*:')
 # Signatures that were made for these two calls take serialized tf.Example's.
 ON_EXAMPLES = ("tensorflow/serving/classify", "tensorflow/serving/regress")
 
@@ -42,10 +47,7 @@ def call(handler, head, body):
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     if not isinstance(request, dict):
         raise BadRequest("the body must be a JSON object")
-    name = request.get("signature_name") or DEFAULT_SIGNATURE
-    if not isinstance(name, str) or name not in signatures:
-        raise BadRequest(f'there is no signature "{name}"; there are: {", ".join(sorted(signatures))}')
-    run = lambda inputs: run_checked(handler, name, signatures[name]["inputs"], inputs)  # noqa: E731
+    name, run = chosen_signature(handler, request)
     if head["verb"] == "predict":
         return json.dumps(predict(request, signatures[name], run)).encode()
     rows = example_rows(request)
@@ -57,6 +59,48 @@ def call(handler, head, body):
             raise BadRequest("examples must all have the same features")
     outputs = {key: written(value, key) for key, value in run(columns).items()}
     return json.dumps({"results": (classes if head["verb"] == "classify" else regressions)(outputs, len(rows))}).encode()
+
+
+def chosen_signature(handler, request):
+    """Its name, and what runs it on {input: value}."""
+    signatures = handler.framework.signatures(handler.model)
+    name = request.get("signature_name") or DEFAULT_SIGNATURE
+    if not isinstance(name, str) or name not in signatures:
+        raise BadRequest(f'there is no signature "{name}"; there are: {", ".join(sorted(signatures))}')
+    return name, lambda inputs: run_checked(handler, name, signatures[name]["inputs"], inputs)
+
+
+def is_predict(handler, item, body):
+    """Whether a request to /invocations has the form of `:predict`, as clients of SageMaker's TensorFlow images send it: they read
+    its answer. Not where functions of the user's do the work, nor for a client that takes no JSON."""
+    read = getattr(handler.framework, "signatures", None)
+    if set(handler.own) - {"model_fn"} or read is None or not read(handler.model):
+        return False
+    try:
+        takes_json = media.choose(item["accept"], handler.default_accept) == media.JSON
+    except NotAcceptable:
+        return False
+    return takes_json and media.base_type(item["content_type"]) == media.JSON and PREDICT_FORM.match(body) is not None
+
+
+def predict_all(handler, bodies):
+    """(body, content type) or an exception for each request of the form of `:predict`."""
+    answers = attempt(predict_together, handler, bodies) if len(bodies) > 1 else None
+    if not isinstance(answers, list):  # each alone: one bad request must not fail its neighbours
+        answers = [attempt(call, handler, PREDICT, body) for body in bodies]
+    return [answer if isinstance(answer, Exception) else (answer, media.JSON) for answer in answers]
+
+
+def predict_together(handler, bodies):
+    """The answers to rows for one signature, computed at once. Raises where the requests do not go together."""
+    requests = [json.loads(media.text_of(body)) for body in bodies]
+    rows = [request.pop("instances") for request in requests]
+    if any(request != requests[0] for request in requests) or not all(isinstance(part, list) and part for part in rows):
+        raise ValueError("these requests do not go together")
+    whole = {**requests[0], "instances": list(itertools.chain(*rows))}
+    name, run = chosen_signature(handler, whole)
+    predictions = iter(predict(whole, handler.framework.signatures(handler.model)[name], run)["predictions"])
+    return [json.dumps({"predictions": list(itertools.islice(predictions, len(part)))}).encode() for part in rows]
 
 
 def run_checked(handler, name, specs, inputs):

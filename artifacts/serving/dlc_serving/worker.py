@@ -20,6 +20,15 @@ def describe(error):
     return {"status": status, "error": text}
 
 
+def invoke(handler, items, bodies):
+    """(body, content type) or an exception for each request to /invocations."""
+    tensorflow = [index for index, item in enumerate(items) if tfs_rest.is_predict(handler, item, bodies[index])]
+    results = dict(zip(tensorflow, tfs_rest.predict_all(handler, [bodies[index] for index in tensorflow])))
+    others = [index for index in range(len(items)) if index not in results]
+    results.update(zip(others, handler.invoke([items[index] for index in others], [bodies[index] for index in others])))
+    return [results[index] for index in range(len(items))]
+
+
 def answer(handler, head, bodies):
     """(head, bodies) for one frame: a batch of invocations, or one call of a TensorFlow Serving path."""
     if head["kind"] == "rest":
@@ -28,7 +37,7 @@ def answer(handler, head, bodies):
         except Exception as error:  # pylint: disable=broad-except  # answered, as any handler's error
             return {"results": [describe(error)]}, [b""]
     results, out = [], []
-    for result in handler.invoke(head["items"], bodies):
+    for result in invoke(handler, head["items"], bodies):
         if isinstance(result, Exception):
             results.append(describe(result))
             out.append(b"")

@@ -1,6 +1,7 @@
 """TensorFlow Serving's REST paths, as https://www.tensorflow.org/tfx/serving/api_rest has them, on a model with every kind of signature."""
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -12,12 +13,18 @@ pytestmark = pytest.mark.only("tensorflow")
 
 
 @pytest.fixture(scope="module")
-def rest(framework, container_tests, tmp_path_factory):
-    """The server of version 2."""
+def job(framework, container_tests, tmp_path_factory):
+    """The folder of a job that wrote the model, as version 2."""
     base = make_job(tmp_path_factory.mktemp("rest"), container_tests / "tensorflow" / "signatures")
     done = framework.train(base)
     assert done.returncode == 0, done.stderr
-    server = framework.serve(base / "serve.log", base / "model", SAGEMAKER_MODEL_SERVER_WORKERS="1")
+    return base
+
+
+@pytest.fixture(scope="module")
+def rest(framework, job):
+    """The server of version 2."""
+    server = framework.serve(job / "serve.log", job / "model", SAGEMAKER_MODEL_SERVER_WORKERS="1")
     try:
         yield server.wait(seconds=START_SECONDS)
     finally:
@@ -121,6 +128,34 @@ def test_an_answer(rest, case):
     verb, request, answer = ANSWERS[case]
     assert rest.json("POST", f"/v1/models/model:{verb}", request) == (200, answer)
     assert rest.json("POST", f"/v1/models/model/versions/2:{verb}", request) == (200, answer)
+
+
+@pytest.mark.parametrize("case", [name for name in ANSWERS if ANSWERS[name][0] == "predict"])
+def test_invocations_take_the_same_requests(rest, case):
+    _, request, answer = ANSWERS[case]
+    assert rest.json("POST", "/invocations", request) == (200, answer)
+
+
+def test_invocations_in_one_batch(framework, job):
+    batches = {"DLC_BATCH_SIZE": "3", "DLC_BATCH_DELAY_MS": "2000", "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    server = framework.serve(job / "batch.log", job / "model", **batches)
+    try:
+        server.wait(seconds=START_SECONDS)
+        for others, status in ([[[3.5, 4], [5, 6]], 200], [[[1, 2, 3]], 400]):
+            requests = [{"instances": [[1, 2]]}, {"instances": others}, {"instances": [[0, 1]]}]
+            with ThreadPoolExecutor(len(requests)) as pool:
+                answers = list(pool.map(lambda request: server.json("POST", "/invocations", request), requests))
+            assert answers[0] == (200, {"predictions": [[2.0, 4.0]]}) and answers[2] == (200, {"predictions": [[0.0, 2.0]]})
+            assert answers[1][0] == status
+            if status == 200:
+                assert answers[1][1] == {"predictions": [[7.0, 8.0], [10.0, 12.0]]}
+    finally:
+        server.kill()
+
+
+def test_invocations_with_a_signature_that_is_not_there(rest):
+    answer = rest.request("POST", "/invocations", json.dumps({"signature_name": "none", "instances": [1]}), {"Content-Type": JSON})
+    assert answer[0] == 400 and 'no signature "none"' in message(answer)
 
 
 def error(answer):

@@ -36,12 +36,13 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
   }
 }
 
+std::filesystem::path parent_directory(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view text, Durability durability,
                            unsigned mode) {
-  auto parent = path.parent_path();
-  if (parent.empty()) {
-    parent = ".";
-  }
+  const auto parent = parent_directory(path);
   std::string name = (parent / ("." + path.filename().string() + ".XXXXXX")).string();
   UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
   if (!fd) {

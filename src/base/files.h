@@ -11,6 +11,9 @@ namespace dlc {
 /// The whole file. Throws Error(not_found/denied/...) that names it, Error(invalid) where it exceeds `limit` bytes.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ULL << 30);
 
+/// The directory that a path lies in; "." of a bare name.
+[[nodiscard]] std::filesystem::path parent_directory(const std::filesystem::path& path);
+
 enum class Durability { volatile_, durable };
 
 /// Writes beside `path` and renames over it, so a reader sees the old or the new file. Whatever is at `path` gives way,

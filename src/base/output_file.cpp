@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/files.h"
 
 namespace dlc {
 
@@ -19,11 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kMaxLinks = 40;  // as the kernel
-
-fs::path directory_of(const fs::path& path) {
-  const auto parent = path.parent_path();
-  return parent.empty() ? fs::path(".") : parent;
-}
 
 /// What is at the path, links followed; nullopt: nothing, perhaps behind a link.
 std::optional<struct stat> status_of(const fs::path& path) {
@@ -46,14 +42,14 @@ std::optional<fs::path> behind_links(fs::path path) {
       return path;
     }
     struct statfs place{};
-    if (::statfs(directory_of(path).c_str(), &place) == 0 && place.f_type == PROC_SUPER_MAGIC) {
+    if (::statfs(parent_directory(path).c_str(), &place) == 0 && place.f_type == PROC_SUPER_MAGIC) {
       return std::nullopt;
     }
     const auto next = fs::read_symlink(path, failed);
     if (failed) {
       throw system_error("read the link " + path.string(), failed.value());
     }
-    path = directory_of(path) / next;  // an absolute one replaces all of it
+    path = parent_directory(path) / next;  // an absolute one replaces all of it
   }
   throw system_error("follow the links of " + path.string(), ELOOP);
 }
@@ -83,11 +79,11 @@ OutputFile::OutputFile(const fs::path& path, unsigned mode) : name_(path.string(
 
 void OutputFile::open_beside(const fs::path& target, unsigned mode) {
   target_ = target.string();
-  temporary_ = (directory_of(target) / ("." + target.filename().string() + ".XXXXXX")).string();
+  temporary_ = (parent_directory(target) / ("." + target.filename().string() + ".XXXXXX")).string();
   fd_ = UniqueFd(::mkostemp(temporary_.data(), O_CLOEXEC));
   if (!fd_) {
     temporary_.clear();
-    throw system_error("create a temporary file in " + directory_of(target).string());
+    throw system_error("create a temporary file in " + parent_directory(target).string());
   }
   if (::fchmod(fd_.get(), mode) != 0) {
     const auto error = system_error("chmod " + temporary_);

@@ -24,10 +24,6 @@ constexpr std::size_t kRandom = 6;  // of mkdtemp
 constexpr const char* kNew = "new";
 constexpr const char* kOld = "old";
 
-fs::path parent_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 void rename_path(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     throw system_error("rename " + from.string() + " to " + to.string());
@@ -57,7 +53,7 @@ void write_like(const fs::path& path, const std::string& text, const fs::path& o
 }  // namespace
 
 PreparedChange::PreparedChange(fs::path path, bool file)
-    : path_(std::move(path)), directory_(parent_of(path_), kPrefix), file_(file) {}
+    : path_(std::move(path)), directory_(parent_directory(path_), kPrefix), file_(file) {}
 
 PreparedChange PreparedChange::of_file(const fs::path& path, const std::string& before, const std::string& after) {
   PreparedChange change(path, true);
@@ -72,7 +68,7 @@ PreparedChange PreparedChange::of_file(const fs::path& path, const std::string& 
 
 PreparedChange PreparedChange::of_copy(const fs::path& from, const fs::path& to) {
   PreparedChange change(to, false);
-  const auto owner = ::geteuid() == 0 ? std::optional(owner_of(parent_of(to))) : std::nullopt;
+  const auto owner = ::geteuid() == 0 ? std::optional(owner_of(parent_directory(to))) : std::nullopt;
   copy_tree(from, change.directory_.path() / kNew, owner);
   return change;
 }
@@ -86,7 +82,7 @@ void PreparedChange::put() {
   }
   rename_path(directory_.path() / kNew, path_);
   try {
-    sync_directory(parent_of(path_));
+    sync_directory(parent_directory(path_));
   } catch (...) {
     take_back();
     throw;

@@ -74,17 +74,13 @@ class CacheWriter {
 
   /// A layer that no image carries has no blob until somebody asks for one.
   bool pack(store::Layer& layer) {
-    if (!layer.blob.is_zero() && store_.blobs().contains(layer.blob)) {
+    if (store_.blobs().contains(layer.blob)) {
       return true;
     }
-    if (!layer.unpacked) {
-      return false;
+    if (layer.unpacked) {
+      layer = store_.layers().recompress(layer.chain_id, compression_);
     }
-    const auto packed = store_.layers().recompress(layer.chain_id, compression_);
-    layer.blob = packed.digest;
-    layer.blob_size = packed.size;
-    layer.media_type = packed.media_type;
-    return true;
+    return layer.unpacked;
   }
 
   std::size_t index_of(const store::Layer& layer, bool base) {

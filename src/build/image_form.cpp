@@ -39,8 +39,8 @@ void pack_layers(oci::Manifest& manifest, const BuiltPlatform& built, const Imag
     // A layer that is packed so already stays, unless a level was asked for.
     if (wanted && (layer.media_type != type_of(form.compression->kind, false) || form.compression->level != 0)) {
       const auto packed = store.layers().recompress(chain, *form.compression);
-      layer.digest = packed.digest;
-      layer.size = packed.size;
+      layer.digest = packed.blob;
+      layer.size = packed.blob_size;
       layer.media_type = type_of(form.compression->kind, false);
     }
     if (form.docker_types) {

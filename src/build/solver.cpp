@@ -532,7 +532,7 @@ class Solve {
 
   /// Sees to a blob as it is wanted. There is none where the layer was made for a stage that no image had.
   void pack(store::Layer& layer, ActivityId parent) {
-    const bool here = !layer.blob.is_zero() && store_.blobs().contains(layer.blob);
+    const bool here = store_.blobs().contains(layer.blob);
     if (here && !wants_recompression(layer)) {
       return;
     }
@@ -540,10 +540,7 @@ class Solve {
     if (!here) {
       activity.emplace(bus_, ActivityKind::layer, "packing layer " + layer.diff_id.str(), parent);
     }
-    const auto packed = store_.layers().recompress(layer.chain_id, options_.compression);
-    layer.blob = packed.digest;
-    layer.blob_size = packed.size;
-    layer.media_type = packed.media_type;
+    layer = store_.layers().recompress(layer.chain_id, options_.compression);
     if (activity) {
       activity->finish(ActivityResult::done);
     }

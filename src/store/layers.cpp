@@ -40,6 +40,12 @@ std::string_view media_type_of(codec::Compression kind) {
   return oci::kLayerGzipType;
 }
 
+void set_blob(Layer& layer, const LayerBlob& blob) {
+  layer.blob = blob.digest;
+  layer.blob_size = blob.size;
+  layer.media_type = blob.media_type;
+}
+
 UniqueFd open_directory(const std::filesystem::path& path) {
   return open_file(path.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
@@ -201,13 +207,10 @@ struct Layers::State {
     const auto known = table.find(layer.chain_id);
     const auto made = table.find_blob(layer.diff_id, codec::engine_name(options.compression));
     if (made) {  // made before by the same engine: the same bytes
-      layer.blob = made->digest;
-      layer.blob_size = made->size;
-      layer.media_type = made->media_type;
+      set_blob(layer, *made);
     } else if (writer) {
-      layer.blob = writer->commit();
-      layer.blob_size = writer->size();
-      layer.media_type = media_type_of(options.compression.kind);
+      const auto digest = writer->commit();
+      set_blob(layer, {digest, writer->size(), std::string(media_type_of(options.compression.kind))});
     }
     write_index(index_path(layer.diff_id), run.path(), entries);
     if (!known || !known->unpacked || !keep_file(root, snapshot_path(layer.chain_id), lease.files_since())) {
@@ -302,7 +305,7 @@ struct Layers::State {
 
   // From the layer's blob, else from its snapshot. Returns which it was.
   std::string copy_tar(const Layer& layer, codec::Sink& out) {
-    if (layer.unpacked && (layer.blob.is_zero() || !blobs.contains(layer.blob))) {
+    if (layer.unpacked && !blobs.contains(layer.blob)) {
       const UniqueFd snapshot = open_directory(snapshot_path(layer.chain_id) / "fs");
       rewrite_layer(snapshot.get(), index(layer.diff_id), out);
       return "the snapshot of layer " + layer.chain_id.str();
@@ -314,18 +317,15 @@ struct Layers::State {
     return "blob " + layer.blob.str();
   }
 
-  oci::Descriptor recompress(const Digest& chain, const codec::CompressionOptions& options) {
-    const auto layer = table.find(chain);
+  Layer recompress(const Digest& chain, const codec::CompressionOptions& options) {
+    auto layer = table.find(chain);
     if (!layer) {
       throw Error(ErrorKind::not_found, "layer " + chain.str() + " is not known");
     }
     const std::string engine = codec::engine_name(options);
-    oci::Descriptor result;
     if (const auto made = table.find_blob(layer->diff_id, engine)) {
-      result.media_type = made->media_type;
-      result.digest = made->digest;
-      result.size = made->size;
-      return result;
+      set_blob(*layer, *made);
+      return *layer;
     }
     const auto writer = blobs.create();
     const auto compressor = codec::compress(*writer, options);
@@ -334,11 +334,10 @@ struct Layers::State {
     if (tar.digest() != layer->diff_id) {
       throw Error(ErrorKind::corrupt, source + " gives " + tar.digest().str() + ", expected " + layer->diff_id.str());
     }
-    result.digest = writer->commit();
-    result.size = writer->size();
-    result.media_type = media_type_of(options.kind);
-    table.put_blob(layer->diff_id, engine, {result.digest, result.size, result.media_type});
-    return result;
+    const auto digest = writer->commit();
+    set_blob(*layer, {digest, writer->size(), std::string(media_type_of(options.kind))});
+    table.put_blob(layer->diff_id, engine, {layer->blob, layer->blob_size, layer->media_type});
+    return *layer;
   }
 
   std::vector<IndexEntry> index(const Digest& diff) {
@@ -425,7 +424,7 @@ Layer Layers::import_tar(const Digest& parent, codec::Source& tar, const CommitO
   });
 }
 
-oci::Descriptor Layers::recompress(const Digest& chain_id, const codec::CompressionOptions& options) {
+Layer Layers::recompress(const Digest& chain_id, const codec::CompressionOptions& options) {
   return with_space_hint([&] { return state_->recompress(chain_id, options); });
 }
 

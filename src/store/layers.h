@@ -106,8 +106,8 @@ class Layers {
   /// Adopts and unpacks a tar stream as a layer (a base root file system, an `ADD` archive image).
   [[nodiscard]] Layer import_tar(const Digest& parent, codec::Source& tar, const CommitOptions& options);
   /// Another compression of an existing layer, or the first one of a layer that has only its snapshot; the blob is made
-  /// once and recorded. Error(corrupt) where what is here is not the layer's tar.
-  [[nodiscard]] oci::Descriptor recompress(const Digest& chain_id, const codec::CompressionOptions& options);
+  /// once and recorded. Returns the layer with that blob. Error(corrupt) where what is here is not the layer's tar.
+  [[nodiscard]] Layer recompress(const Digest& chain_id, const codec::CompressionOptions& options);
 
   /// In the order of the tar. Read from index/, or made from the blob where it is missing there.
   [[nodiscard]] std::vector<IndexEntry> index(const Digest& diff_id) const;

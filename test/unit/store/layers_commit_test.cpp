@@ -301,8 +301,8 @@ TEST_F(LayersCommit, recompression_is_made_once_and_checked) {
   options.threads = 1;
   const auto zstd = store().layers().recompress(layer.chain_id, options);
   EXPECT_EQ(zstd.media_type, oci::kLayerZstdType);
-  EXPECT_TRUE(store().blobs().contains(zstd.digest));
-  EXPECT_EQ(store().layers().recompress(layer.chain_id, options).digest, zstd.digest);
+  EXPECT_TRUE(store().blobs().contains(zstd.blob));
+  EXPECT_EQ(store().layers().recompress(layer.chain_id, options).blob, zstd.blob);
   EXPECT_EQ(store().layers().find(layer.chain_id)->blob, layer.blob);
 }
 
@@ -329,7 +329,7 @@ TEST_F(UnpackedOnly, the_blob_is_made_when_it_is_asked_for) {
   store().blobs().for_each([&](const Digest&, std::uint64_t) { ++blobs; });
   EXPECT_EQ(blobs, 1U) << "the base's alone";
   const auto packed = store().layers().recompress(layer.chain_id, options_of().compression);
-  EXPECT_EQ(store().layers().find(layer.chain_id)->blob, packed.digest);
+  EXPECT_EQ(store().layers().find(layer.chain_id)->blob, packed.blob);
   EXPECT_EQ(packed.media_type, oci::kLayerGzipType);
   expect_consistent(layer.chain_id);
 }

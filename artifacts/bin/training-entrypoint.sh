@@ -6,6 +6,11 @@
 # command's.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
+if [ -z "${OPENBLAS_CORETYPE+set}" ] && [ -r /usr/local/lib/dlc/openblas_core.sh ]; then
+  . /usr/local/lib/dlc/openblas_core.sh
+  core=$(openblas_core)
+  if [ -n "$core" ]; then export OPENBLAS_CORETYPE=$core; fi
+fi
 : "${OMP_NUM_THREADS:=$(cpu_threads)}"
 # TensorFlow does not look at OpenMP's, nor at a quota.
 : "${TF_NUM_INTRAOP_THREADS:=$OMP_NUM_THREADS}"

@@ -43,10 +43,11 @@ class Container:
         return json.loads(self.run(*arguments, **keywords).stdout.splitlines()[-1])
 
 
-def one_image(request, words):
-    found = [name for name in images_of(request.config) if words in name]
+def one_image(request, *words):
+    """The first image whose name holds all of `words`; without one the test is skipped."""
+    found = [name for name in images_of(request.config) if all(word in name for word in words)]
     if not found:
-        pytest.skip(f"no {words} image among --images")
+        pytest.skip(f"no {' '.join(words)} image among --images")
     return Container(request.config, found[0])
 
 

@@ -3,6 +3,8 @@ import json
 import signal
 import subprocess
 
+import pytest
+
 CACHES = """
 import glob, os
 found = [p for p in ("/root/.cache", "/root/.bash_history", "/root/.viminfo", "/var/log/dpkg.log",
@@ -100,6 +102,37 @@ def test_signals_reach_the_program(container):
 def test_threads_are_set(container):
     assert int(container.run("sh", "-c", "echo $OMP_NUM_THREADS").stdout) >= 1
     assert container.run("sh", "-c", "echo $OMP_NUM_THREADS", options=("-e", "OMP_NUM_THREADS=3")).stdout == "3\n"
+
+
+# Prints the file and the kernels of each OpenBLAS that numpy or a framework has loaded.
+OPENBLAS = """
+import ctypes, importlib, re, sys
+for module in ("numpy", "mxnet", "torch"):
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError):
+        pass
+for path in sorted(set(re.findall(r"/\\S*openblas\\S*", open("/proc/self/maps").read()))):
+    library = ctypes.CDLL(path)
+    for name in ("openblas_get_corename", "openblas_get_corename64_", "scipy_openblas_get_corename64_"):
+        if hasattr(library, name):
+            function = getattr(library, name)
+            function.restype = ctypes.c_char_p
+            print(path, function().decode())
+"""
+
+
+def test_openblas_has_the_kernels_of_the_processor(container):
+    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+        flags = next((line.split() for line in cpuinfo if line.startswith("flags")), [])
+    if "avx2" not in flags:
+        pytest.skip("a processor without AVX2")
+    cores = dict(line.split() for line in container.run("python3", "-c", OPENBLAS).stdout.splitlines())
+    assert not set(cores.values()) & {"Prescott", "Core2", "Nehalem", "Sandybridge", "Barcelona"}, cores
+    # Who sets it, even to nothing, is left alone.
+    script = "echo ${OPENBLAS_CORETYPE-unset}"
+    assert container.run("sh", "-c", script, options=("-e", "OPENBLAS_CORETYPE=Haswell")).stdout == "Haswell\n"
+    assert container.run("sh", "-c", script, options=("-e", "OPENBLAS_CORETYPE=")).stdout == "\n"
 
 
 def test_image_information(container):

@@ -5,10 +5,9 @@
 # command's.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
-if [ -z "${OPENBLAS_CORETYPE+set}" ] && [ -r /usr/local/lib/dlc/openblas_core.sh ]; then
+if [ -r /usr/local/lib/dlc/openblas_core.sh ]; then
   . /usr/local/lib/dlc/openblas_core.sh
-  core=$(openblas_core)
-  if [ -n "$core" ]; then export OPENBLAS_CORETYPE=$core; fi
+  export_openblas_core
 fi
 # The model server shares the CPUs out among its workers; everything else gets all of them.
 if [ "${1:-}" != serve ]; then

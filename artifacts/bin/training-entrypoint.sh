@@ -6,10 +6,9 @@
 # command's.
 set -eu
 . /usr/local/lib/dlc/cpu_threads.sh
-if [ -z "${OPENBLAS_CORETYPE+set}" ] && [ -r /usr/local/lib/dlc/openblas_core.sh ]; then
+if [ -r /usr/local/lib/dlc/openblas_core.sh ]; then
   . /usr/local/lib/dlc/openblas_core.sh
-  core=$(openblas_core)
-  if [ -n "$core" ]; then export OPENBLAS_CORETYPE=$core; fi
+  export_openblas_core
 fi
 : "${OMP_NUM_THREADS:=$(cpu_threads)}"
 # TensorFlow does not look at OpenMP's, nor at a quota.

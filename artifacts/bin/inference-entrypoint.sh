@@ -15,8 +15,5 @@ if [ "${1:-}" != serve ]; then
   : "${TF_NUM_INTRAOP_THREADS:=$OMP_NUM_THREADS}" # TensorFlow does not look at OpenMP's, nor at a quota
   export OMP_NUM_THREADS TF_NUM_INTRAOP_THREADS
 fi
-# A server answers one request after the other in each worker: idle OpenMP threads should sleep, not spin.
-: "${OMP_WAIT_POLICY:=PASSIVE}"
-export OMP_WAIT_POLICY
 if [ "$#" -eq 0 ]; then set -- python3; fi
 exec -- "$@"

@@ -1,6 +1,6 @@
-# Sourced by the entrypoints of images whose OpenBLAS is older than 0.3.26. Those take an Intel processor of family 6 and a model
-# above 175 (Emerald Rapids is 207) for a Prescott, of 2004, and multiply matrices there five times as slowly as they could: a
-# `break` is missing in get_coretype (driver/others/dynamic.c).
+# Sourced by the entrypoints of images whose OpenBLAS is older than 0.3.25. Those take an Intel processor of family 6 and a model
+# above 175 (Raptor Lake is 183, Emerald Rapids 207) for a Prescott, of 2004, and multiply matrices there five times as slowly as
+# they could: a `break` is missing in get_coretype (driver/others/dynamic.c).
 
 # openblas_core [CPUINFO] prints the value of OPENBLAS_CORETYPE for such a processor, and nothing for the others.
 openblas_core() {

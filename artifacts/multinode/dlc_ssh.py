@@ -23,6 +23,7 @@ MOUNTED_KEY = pathlib.Path("/root/.ssh/id_ed25519")
 FOLDER = pathlib.Path("/run/dlc")
 KEY = FOLDER / "id_ed25519"
 CLIENT = pathlib.Path("/etc/ssh/ssh_config.d/dlc.conf")
+SESSION_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "OPENBLAS_CORETYPE")
 PKCS8 = bytes.fromhex("302e020100300506032b657004220420")  # an Ed25519 private key of 32 bytes follows
 
 
@@ -65,7 +66,7 @@ def openssh_files(private, public):
 
 def write(path, content, mode=0o600):
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="ascii") as file:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(content)
 
 
@@ -85,6 +86,14 @@ def make_keys(variables):
     secret, line = openssh_files(private, public_of(private))
     write(KEY, secret)
     return line
+
+
+def session_variables(variables):
+    """A line of sshd_config: what of the container's variables a program needs that another host starts here. Its libraries,
+    and OpenBLAS's kernels, which are for the processor of this host."""
+    words = [f"{name}={variables[name]}" for name in SESSION_VARIABLES if variables.get(name)]
+    quoted = ['"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words if "\n" not in word]
+    return f"SetEnv {' '.join(quoted)}\n" if quoted else ""
 
 
 def start():
@@ -108,7 +117,7 @@ def start():
         config,
         f"Port {port}\nHostKey {KEY}\nAuthorizedKeysFile {FOLDER}/authorized_keys\nPermitRootLogin prohibit-password\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nAcceptEnv LANG SM_* SAGEMAKER_*\n"
-        f"PidFile {FOLDER}/sshd.pid\n",
+        f"PidFile {FOLDER}/sshd.pid\n{session_variables(os.environ)}",
     )
     return subprocess.run(["/usr/sbin/sshd", "-f", str(config)], check=False).returncode
 

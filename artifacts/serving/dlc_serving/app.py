@@ -1,4 +1,5 @@
 """The paths: SageMaker's for one model and for many, and TensorFlow Serving's. docs/sagemaker.md lists them."""
+import itertools
 import json
 import os
 import re
@@ -31,6 +32,7 @@ class App:
         self.settings = settings
         self.models = {}
         self.urls = {}
+        self.loads = itertools.count()  # models take the GPUs in turn
         self.stopping = False
 
     def start(self):
@@ -148,7 +150,7 @@ class App:
         needed, free = (size_of(url) + WORKER_BYTES) * self.settings.workers, free_memory()
         if needed > free:
             raise OutOfMemory(f"model {name} needs at least {needed >> 20} MiB, and {max(free, 0) >> 20} MiB are free")
-        pool = self.models[name] = ModelPool(name, url, self.settings)
+        pool = self.models[name] = ModelPool(name, url, self.settings, next(self.loads))
         self.urls[name] = url
         try:
             await pool.loaded

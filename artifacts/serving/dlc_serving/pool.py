@@ -57,12 +57,24 @@ class Life:
     status: int = 500  # what a client is told of a model whose workers end so
 
 
+def worker_environment(given, settings, place):
+    """The variables of the worker that is `place`-th to take its share of the CPUs and its GPU; the user's own stay."""
+    result = dict(given)
+    if settings.threads:
+        result["OMP_NUM_THREADS"] = str(settings.threads)
+    # Of the devices that the container has, which CUDA counts from 0 whatever the host calls them.
+    if settings.gpus and "CUDA_VISIBLE_DEVICES" not in given:
+        result["CUDA_VISIBLE_DEVICES"] = str(place % settings.gpus)
+    return result
+
+
 class ModelPool:
     """A model under a name. `loaded` becomes done when a worker is ready for the first time (in a server of many models: all
     of them), or raises LoadFailed."""
 
-    def __init__(self, name, model_dir, settings):
+    def __init__(self, name, model_dir, settings, number=0):
         self.name = name
+        self.number = number  # how many models the server has loaded before: they take the GPUs in turn
         self.model_dir = model_dir
         self.settings = settings
         self.queue = collections.deque()
@@ -170,14 +182,6 @@ class ModelPool:
         if not self.loaded.done():
             self.loaded.set_exception(error)
 
-    def environment(self, index, extra):
-        result = {**os.environ, **extra}
-        if self.settings.threads:
-            result["OMP_NUM_THREADS"] = str(self.settings.threads)
-        if self.settings.gpus and "CUDA_VISIBLE_DEVICES" not in os.environ and "NVIDIA_VISIBLE_DEVICES" not in os.environ:
-            result["CUDA_VISIBLE_DEVICES"] = str(index % self.settings.gpus)
-        return result
-
     async def keep_worker(self, index, extra):
         """Starts worker `index` and starts it again whenever it ends. One that was never ready is given up after a while: the
         model with it, unless other workers have loaded it."""
@@ -201,7 +205,7 @@ class ModelPool:
         """From the start of a worker to its end."""
         started = time.monotonic()
         try:
-            worker = await Worker.start(self.name, self.model_dir, self.environment(index, extra))
+            worker = await Worker.start(self.name, self.model_dir, worker_environment({**os.environ, **extra}, self.settings, self.number + index))
         except (OSError, RuntimeError) as error:
             return Life(f"could not be started ({error})", status=507 if getattr(error, "errno", 0) == errno.ENOMEM else 500)
         patience, life = 0.0, Life()

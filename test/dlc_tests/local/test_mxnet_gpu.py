@@ -3,9 +3,12 @@ import re
 import subprocess
 
 import pytest
-from containers import one_image
+from containers import HERE, one_image
 
 LIBRARIES = ("libcufft.so.10", "libcusolver.so.11", "libnccl.so.2")
+MXNET = HERE.parents[1] / "mxnet"
+SOURCES = MXNET / "inference" / "docker" / "1.9.1" / "py3" / "cu112" / "stubs"
+TRAINING = MXNET / "training" / "docker" / "1.9.1" / "py3" / "cu112"
 STUBS = "/usr/local/lib/dlc/stubs/"
 # libmxnet.so calls these of the driver's library, which the host would bring; each answers CUDA_ERROR_NO_DEVICE.
 DRIVER = """
@@ -45,6 +48,14 @@ def loaded(image, driver):
     return image.run("python3", "-c", LOADED, options=driver).stdout.split()
 
 
+def test_stubs_name_the_versions_of_the_training_image():
+    locked = dict(re.findall(r"^(nvidia-\S+)==(\S+)", (TRAINING / "extras.txt").read_text(encoding="utf-8"), re.M))
+    named = [pin for source in sorted(SOURCES.glob("*.c")) for pin in re.findall(r'"(nvidia-[^"]+)"', source.read_text(encoding="utf-8"))]
+    assert sorted(named) == sorted(f"{name}=={version}" for name, version in locked.items())
+    page = (HERE.parents[1] / "docs" / "images-mxnet.md").read_text(encoding="utf-8")
+    assert all(pin in page for pin in named)
+
+
 def test_training_loads_nvidias_libraries(request, driver):
     paths = loaded(one_image(request, "mxnet-training", "-gpu-"), driver)
     assert [path.rpartition("/")[2] for path in paths] == list(LIBRARIES)
@@ -53,6 +64,14 @@ def test_training_loads_nvidias_libraries(request, driver):
 
 def test_inference_loads_stubs(inference, driver):
     assert loaded(inference, driver) == [STUBS + name for name in LIBRARIES]
+
+
+def test_stubs_have_all_that_mxnet_calls(inference, driver):
+    script = f"import ctypes; [ctypes.CDLL('{STUBS}' + name) for name in {LIBRARIES}]"
+    inference.run("python3", "-c", script)
+    # Bound at once instead of at the first call; other libraries of the process may lack what they never use.
+    script = "import ctypes, os; ctypes.CDLL('/usr/local/lib/python3.11/dist-packages/mxnet/libmxnet.so', os.RTLD_NOW)"
+    inference.run("python3", "-c", script, options=driver)
 
 
 def test_an_installed_library_takes_the_place_of_the_stub(inference, driver):
@@ -65,8 +84,8 @@ def test_an_installed_library_takes_the_place_of_the_stub(inference, driver):
 def test_stubs_give_a_handle_and_refuse_the_work(inference):
     done = inference.run("python3", "-c", SOLVE)
     assert done.stdout.split() == ["0", "0", "9", "0", "16"]
-    assert "cuSOLVER is not in this image: pip install nvidia-cusolver-cu11==" in done.stderr
-    assert "cuFFT is not in this image: pip install nvidia-cufft-cu11==" in done.stderr
+    for library, package in (("cuSOLVER", "nvidia-cusolver-cu11"), ("cuFFT", "nvidia-cufft-cu11")):
+        assert f"{library} is not in this image: pip install --break-system-packages --no-deps {package}==" in done.stderr
 
 
 def test_sums_over_several_gpus_end_the_process(inference):

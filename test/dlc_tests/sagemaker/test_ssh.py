@@ -37,6 +37,15 @@ def test_mpirun_over_ssh(container, port):
 
 
 @pytest.mark.usefixtures("images_with_ssh")
+def test_sessions_have_the_libraries_of_this_host(container, port):
+    odd = '/a b:/c"d\\e#f:/é'
+    options = ("-e", "DLC_SSH=1", "-e", f"DLC_SSH_PORT={port}", "-e", "DLC_SSH_SECRET=of this test")
+    options += ("-e", f"LD_LIBRARY_PATH={odd}", "-e", "OPENBLAS_CORETYPE=Haswell", "-e", "LD_PRELOAD=")
+    script = """ssh 127.0.0.2 'printf "%s\\n" "$LD_LIBRARY_PATH" "$OPENBLAS_CORETYPE" "${LD_PRELOAD-none}"'"""
+    assert container.run("sh", "-c", script, options=options).stdout.splitlines() == [odd, "Haswell", "none"]
+
+
+@pytest.mark.usefixtures("images_with_ssh")
 def test_a_key_from_a_mounted_secret(container, port, tmp_path):
     # As Kubernetes mounts one: read-only, a link to a file that everybody may read.
     (tmp_path / "..data").mkdir()

@@ -18,6 +18,7 @@ def cpu(vendor, family, model, flags):
     "name, text, core",
     [
         ("Emerald Rapids", cpu("GenuineIntel", 6, 207, AVX512) * 2, "SkylakeX"),
+        ("Raptor Lake", cpu("GenuineIntel", 6, 183, AVX2), "Haswell"),
         ("Arrow Lake", cpu("GenuineIntel", 6, 197, AVX2), "Haswell"),
         ("above 175 and without AVX2", cpu("GenuineIntel", 6, 207, "fpu sse2"), ""),
         ("Sierra Forest, which OpenBLAS judges by its flags", cpu("GenuineIntel", 6, 175, AVX2), ""),

@@ -10,6 +10,9 @@ import numpy
 if "OMP_NUM_THREADS" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", os.environ["OMP_NUM_THREADS"])
 
+# A process takes all memory of its GPU at the start otherwise, and other workers and models could not load.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 # The import makes 400,000 objects that stay: looking among them for garbage takes an eighth of its time, and would take
 # time from requests afterwards.
 gc.disable()

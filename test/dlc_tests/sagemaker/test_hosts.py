@@ -31,6 +31,7 @@ group.init_process_group("gloo")
 total = torch.tensor([group.get_rank() + 1.0])
 group.all_reduce(total)
 os.write(1, (json.dumps({"rank": group.get_rank(), "host": socket.gethostname(), "sum": total.item()}) + "\\n").encode())
+group.destroy_process_group()  # PyTorch 2 may abort a process that ends without
 """
 TENSORFLOW = """
 import json, os, socket, tensorflow as tf

@@ -104,6 +104,14 @@ def test_threads_are_set(container):
     assert container.run("sh", "-c", "echo $OMP_NUM_THREADS", options=("-e", "OMP_NUM_THREADS=3")).stdout == "3\n"
 
 
+def test_idle_threads_sleep_in_a_server(container):
+    """Two processes whose OpenMP threads spin keep one another from running: a prediction took 400 times as long."""
+    if "inference" not in container.image:
+        pytest.skip("a training job has its CPUs to itself")
+    assert container.run("sh", "-c", "echo $OMP_WAIT_POLICY").stdout == "PASSIVE\n"
+    assert container.run("sh", "-c", "echo $OMP_WAIT_POLICY", options=("-e", "OMP_WAIT_POLICY=ACTIVE")).stdout == "ACTIVE\n"
+
+
 # Prints the file and the kernels of each OpenBLAS that numpy or a framework has loaded.
 OPENBLAS = """
 import ctypes, importlib, re, sys

@@ -205,7 +205,8 @@ class ModelPool:
         """From the start of a worker to its end."""
         started = time.monotonic()
         try:
-            worker = await Worker.start(self.name, self.model_dir, worker_environment({**os.environ, **extra}, self.settings, self.number + index))
+            environment = worker_environment({**os.environ, **extra}, self.settings, self.number + index)
+            worker = await Worker.start(self.name, self.model_dir, environment)
         except (OSError, RuntimeError) as error:
             return Life(f"could not be started ({error})", status=507 if getattr(error, "errno", 0) == errno.ENOMEM else 500)
         patience, life = 0.0, Life()

@@ -109,6 +109,16 @@ void OutputFile::commit() {
   temporary_.clear();
 }
 
+void check_output_file(const fs::path& path) {
+  const auto status = status_of(path);
+  if (status) {
+    refuse_unfit(status->st_mode, path.string());
+  }
+  if (!status || S_ISREG(status->st_mode)) {
+    const OutputFile attempt(path);
+  }
+}
+
 void write_output_file(const fs::path& path, std::string_view text, unsigned mode) {
   OutputFile file(path, mode);
   write_full(file.fd(), text, file.name());

@@ -39,6 +39,10 @@ class OutputFile {
   UniqueFd fd_;
 };
 
+/// Throws where a file could not be written there now: for a command that works long before it has the text. A FIFO is
+/// not opened for that.
+void check_output_file(const std::filesystem::path& path);
+
 /// All of it in one call.
 void write_output_file(const std::filesystem::path& path, std::string_view text, unsigned mode = 0644);
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.h"
 #include "codec/digest.h"
 
 namespace dlc::build {
@@ -57,15 +58,9 @@ std::string shown(std::string_view text) {
   if (is_digest(text)) {
     return fmt::format("{}…", text.substr(0, kShownDigest));
   }
-  std::string line(text.substr(0, text.find('\n')));
-  if (line.size() > kShownText) {
-    line.resize(kShownText);
-    while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0U) == 0x80U) {
-      line.pop_back();  // no half of a character
-    }
-    line += "…";
-  }
-  return "\"" + line + (line.size() < text.size() && !line.ends_with("…") ? "…" : "") + "\"";
+  const auto first = text.substr(0, text.find('\n'));
+  const auto line = cut(first, kShownText);
+  return "\"" + line + (first.size() < text.size() && !line.ends_with("…") ? "…" : "") + "\"";
 }
 
 std::map<std::string, std::string, std::less<>> parse_parts(const std::string& text) {

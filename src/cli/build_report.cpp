@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/lines.h"
+#include "base/printable.h"
 #include "cli/failure_cause.h"
 #include "cli/json_text.h"
 #include "cli/progress_view.h"
@@ -89,13 +90,14 @@ std::string status_line(const ImageOutcome& outcome, std::size_t width) {
 
 /// Why steps ran, where some were reused: otherwise everything ran, and there is nothing to explain.
 std::string reasons_text(const ImageOutcome& outcome) {
+  constexpr std::size_t kShownStep = 90;  // characters; the log has all of it
   std::string text;
   if (outcome.status != ImageStatus::built || outcome.steps.cached == 0) {
     return text;
   }
   for (const auto& reason : outcome.reasons) {
     if (!reason.reason.empty()) {
-      text += fmt::format("   {}: {}\n", reason.step, reason.reason);
+      text += fmt::format("   {}: {}\n", cut(squeezed(reason.step), kShownStep), reason.reason);
     }
   }
   return text;

@@ -64,6 +64,7 @@ class ImageBuild {
     std::string failed_step;
     std::ranges::for_each(request_.warnings, [&](const auto& warning) { bus_.message("warning", warning); });
     try {
+      check_result_files(request_);
       lower();
       open_shell_on_failure(progress);
       const auto results = solve(failed_step);

@@ -53,16 +53,31 @@ std::vector<std::string> all_names(const ImageBuildRequest& request) {
 
 namespace {
 
-void write_result(const std::string& option, const std::string& file, const std::string& text) {
+/// Calls `work` with the file; its errors name the option.
+template <typename Work>
+void for_option(const std::string& option, const std::string& file, const Work& work) {
   try {
-    write_output_file(file, text);
+    work(file);
   } catch (Error& error) {
     error.context("--" + option + " " + file);
     throw;
   }
 }
 
+void write_result(const std::string& option, const std::string& file, const std::string& text) {
+  for_option(option, file, [&text](const std::string& name) { write_output_file(name, text); });
+}
+
 }  // namespace
+
+void check_result_files(const ImageBuildRequest& request) {
+  if (!request.iidfile.empty()) {
+    for_option("iidfile", request.iidfile, check_output_file);
+  }
+  if (!request.metadata_file.empty()) {
+    for_option("metadata-file", request.metadata_file, check_output_file);
+  }
+}
 
 void write_result_files(const ImageBuildRequest& request, const oci::Descriptor& root,
                         const std::vector<build::TargetResult>& results, store::Store& store) {

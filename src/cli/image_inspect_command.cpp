@@ -199,14 +199,7 @@ std::string shown(const std::string& text, bool whole) {
     }
   }
   result = printable(result);
-  if (!whole && result.size() > kWidth) {
-    auto end = kWidth;
-    while ((static_cast<unsigned char>(result[end]) & 0xC0U) == 0x80U) {
-      --end;
-    }
-    result = result.substr(0, end) + "…";
-  }
-  return result;
+  return whole ? result : cut(result, kWidth);
 }
 
 }  // namespace

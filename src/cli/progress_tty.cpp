@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/printable.h"
 #include "cli/progress_view.h"
 #include "cli/table.h"
 
@@ -43,22 +44,6 @@ Window window_of(int fd) {
     window = {size.ws_col, size.ws_row};
   }
   return window;
-}
-
-/// The first `columns` characters; a cut is shown. Counts code points, which is right for what we print ourselves.
-std::string cut(const std::string& text, std::size_t columns) {
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80 && ++count > columns) {
-      // one column goes to the mark of the cut
-      std::size_t end = i;
-      do {
-        --end;
-      } while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80);
-      return text.substr(0, end) + "…";
-    }
-  }
-  return text;
 }
 
 class TtyView : public ProgressView {

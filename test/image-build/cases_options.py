@@ -171,8 +171,11 @@ def check_options_are_checked_first(t):
     ):
         contains(t.build(*options, context, status=1).err, text)
     contains(t.build("--sbom=true", context).err, "--sbom true: no attestation is made")
-    done = t.build("--iidfile", "/nowhere/x", context, status=1)
-    contains(done.err, "--iidfile /nowhere/x: ")
+    for option in ("--iidfile", "--metadata-file"):  # before anything is built
+        done = t.build(option, "/nowhere/x", context, status=1)
+        contains(done.err, f"{option} /nowhere/x: ")
+        expect("[1/" not in done.err and "load metadata" not in done.err, done.err)
+    contains(t.build("--iidfile", str(context), context, status=1).err, "is a directory, expected a file")
     ignore = context / ".dockerignore"
     os.mkfifo(ignore)
     contains(t.build(context, status=1).err, f"{ignore} is not a regular file")

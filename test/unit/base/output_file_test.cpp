@@ -53,6 +53,19 @@ TEST_F(OutputFileTest, ANewFileGetsItsModeAndAnOldOneKeepsIts) {
   EXPECT_EQ(entries(), 2);
 }
 
+TEST_F(OutputFileTest, ACheckThrowsWhereWritingWouldAndLeavesNothing) {
+  write_output_file(at("old"), "text");
+  check_output_file(at("old"));
+  check_output_file(at("new"));
+  check_output_file("/dev/null");
+  ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
+  check_output_file(at("fifo"));  // waits for no reader
+  EXPECT_THROW(check_output_file(directory_.path()), Error);
+  EXPECT_THROW(check_output_file(at("missing/file")), Error);
+  EXPECT_EQ(read_file(at("old")), "text");
+  EXPECT_EQ(entries(), 2);
+}
+
 TEST_F(OutputFileTest, LinksStayAndTheFileBehindThemIsReplaced) {
   fs::create_directory(at("sub"));
   write_file_atomically(at("sub/real"), "old");

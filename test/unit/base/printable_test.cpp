@@ -33,5 +33,19 @@ TEST(Printable, BytesThatAreNoUtf8AreEscapedOneByOne) {
   EXPECT_EQ(printable("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // behind U+10FFFF
 }
 
+TEST(Cut, CountsCharactersAndShowsThatSomethingIsMissing) {
+  EXPECT_EQ(cut("größer", 6), "größer");
+  EXPECT_EQ(cut("größer", 5), "größ…");
+  EXPECT_EQ(cut("größer", 3), "gr…");
+  EXPECT_EQ(cut("größer", 1), "…");
+  EXPECT_EQ(cut("", 1), "");
+}
+
+TEST(Squeezed, IsOneLine) {
+  EXPECT_EQ(squeezed("a  b\n\t c\r\n"), "a b c ");
+  EXPECT_EQ(squeezed("  a"), "a");
+  EXPECT_EQ(squeezed(""), "");
+}
+
 }  // namespace
 }  // namespace dlc

@@ -33,7 +33,7 @@ TEST(Explanation, an_argument_comes_with_its_values) {
   EXPECT_EQ(difference({{"x", "1"}}, {{"x", "1"}, {"variable NEW", "v"}}), "variable NEW is new: \"v\"");
   EXPECT_EQ(difference({{"x", "1"}, {"variable OLD", "v"}}, {{"x", "1"}}), "variable OLD is gone");
   EXPECT_EQ(difference({{"instruction", "make all\nmake install"}}, {{"instruction", std::string(80, 'x')}}),
-            "instruction changed (\"make all…\" → \"" + std::string(60, 'x') + "…\")");
+            "instruction changed (\"make all…\" → \"" + std::string(59, 'x') + "…\")");
 }
 
 TEST(Explanation, the_base_counts_more_than_what_follows_from_it) {

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Runs inside a container: one measurement of a framework, as one line of JSON.
+"""Runs inside a container: measures a framework, once for each line that arrives on the standard input.
 
     measure.py FRAMEWORK import|matmul|train|infer [--threads N]
     measure.py FRAMEWORK model DIRECTORY      saves the network for `serve`
 
+Prints `ready` after a warm-up, then for each line one figure, until the input ends. So several containers can be warm at once and
+measure in turn, each waiting without a thread that works.
 import: seconds of `import FRAMEWORK` in a new process. matmul: GFLOP/s of two 1024 x 1024 float32 matrices. train: samples/s of
-a small convolutional network on 28 x 28 images in batches of 64. infer: milliseconds for one image. Each is the best of
-several windows of time after a warm-up. --threads (default: what the image's entrypoint or the framework chose).
+a small convolutional network on 28 x 28 images in batches of 64. infer: milliseconds for one image; the last three are means over a
+window of time. --threads (default: what the image's entrypoint or the framework chose).
 """
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -151,44 +152,35 @@ class PyTorch:
 FRAMEWORKS = {"mxnet": MXNet, "tensorflow": TensorFlow, "pytorch": PyTorch}
 
 
-WINDOW, WINDOWS = 0.5, 4  # seconds, and how many
+WINDOW = 0.3  # seconds: three periods of a quota of CPU time, which stops the process in each
 
 
 def seconds_each(work):
-    """The mean of a call in the best of four windows of half a second, after one that warms up: other work on the machine takes time
-    from some of them. A window holds five periods of a quota of CPU time, which stops the process in each; the fastest single call
-    would not see that."""
-    best = float("inf")
-    for number in range(WINDOWS + 1):
-        start, calls, seconds = time.perf_counter(), 0, 0.0
-        while seconds < WINDOW:
-            work()
-            calls += 1
-            seconds = time.perf_counter() - start
-        if number > 0:
-            best = min(best, seconds / calls)
-    return best
+    """The mean of a call over a window of time."""
+    start, calls, seconds = time.perf_counter(), 0, 0.0
+    while seconds < WINDOW:
+        work()
+        calls += 1
+        seconds = time.perf_counter() - start
+    return seconds / calls
 
 
-def import_seconds(module, times=5):
-    """The fastest of several, after one that reads the files into memory."""
-    seconds = []
-    for _ in range(times + 1):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", f"import {module}"], check=True, stderr=subprocess.DEVNULL)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])
+def import_seconds(module):
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
-def measure(framework, what, threads):
+def measurement(framework, what, threads):
+    """A function that measures once."""
     if what == "import":
-        return {"seconds": import_seconds(MODULES[framework])}
+        return lambda: import_seconds(MODULES[framework])
     subject = FRAMEWORKS[framework](threads)
     if what == "matmul":
-        return {"gflops": 2 * SIZE**3 / seconds_each(subject.matmul) / 1e9}
+        return lambda: 2 * SIZE**3 / seconds_each(subject.matmul) / 1e9
     if what == "train":
-        return {"samples_per_second": BATCH / seconds_each(subject.train)}
-    return {"milliseconds": 1000 * seconds_each(subject.infer)}
+        return lambda: BATCH / seconds_each(subject.train)
+    return lambda: 1000 * seconds_each(subject.infer)
 
 
 def main():
@@ -204,7 +196,11 @@ def main():
     if options.what == "model":
         FRAMEWORKS[options.framework](options.threads).save(options.directory)
         return
-    print(json.dumps(measure(options.framework, options.what, options.threads)))
+    measure = measurement(options.framework, options.what, options.threads)
+    measure()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(measure(), flush=True)
 
 
 if __name__ == "__main__":

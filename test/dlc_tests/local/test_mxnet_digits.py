@@ -41,3 +41,22 @@ def test_import_says_nothing(mxnet_training, mxnet_inference):
 
 def test_inference_has_no_training_extras(mxnet_inference):
     mxnet_inference.run("python3", "-c", "import sklearn", status=1)
+
+
+def test_large_matrix_products_are_computed_by_onednn(mxnet_training):
+    """The library is loaded by the first of them; forked workers of a DataLoader multiply too."""
+    script = """
+import mxnet as mx
+used = lambda: "libdnnl.so.2" in open("/proc/self/maps").read()
+small, large = mx.nd.random.uniform(shape=(8, 8)), mx.nd.random.uniform(shape=(300, 300))
+class Products(mx.gluon.data.Dataset):
+    def __len__(self): return 8
+    def __getitem__(self, index): return mx.nd.dot(large, large) * index
+right = lambda a, product: float(abs(a.asnumpy().astype("float64") @ a.asnumpy() - product.asnumpy()).max()) < 1e-3
+seen = [used(), right(small, mx.nd.dot(small, small)), used(), right(large, mx.nd.dot(large, large)), used()]
+batches = list(mx.gluon.data.DataLoader(Products(), batch_size=4, num_workers=2))
+print(seen, bool((batches[1][3] == mx.nd.dot(large, large) * 7).asnumpy().all()))
+"""
+    for how, expected in ((), True), (("-e", "DLC_SGEMM=blas"), False):
+        printed = mxnet_training.run("python3", "-c", script, options=how).stdout
+        assert printed == f"{[False, True, False, True, expected]} True\n"

@@ -20,3 +20,25 @@ def test_matrix_products_use_an_optimised_library(pytorch_training, pytorch_infe
 
 def test_inference_has_no_training_extras(pytorch_inference):
     pytorch_inference.run("python3", "-c", "import sklearn", status=1)
+
+
+def test_matrix_products_are_right_whoever_computes_them(pytorch_training, pytorch_inference):
+    """Of Debian's PyTorch large ones go to oneDNN, and DLC_SGEMM=blas leaves them with OpenBLAS; other images know no such setting."""
+    script = """
+import hashlib, torch
+torch.manual_seed(0)
+a, b = torch.randn(500, 300), torch.randn(300, 700)
+ones = torch.ones(500, 700)
+products = [a @ b, b.T @ a.T, a.T.contiguous().T @ b, torch.addmm(ones, a, b, beta=2, alpha=-3), a[::2] @ b[:, ::2],
+            a[:8, :8] @ b[:8, :8], torch.bmm(a.expand(3, 500, 300), b.expand(3, 300, 700))[2]]
+d, e = a.double(), b.double()
+right = [d @ e, e.T @ d.T, d @ e, 2 - 3 * (d @ e), d[::2] @ e[:, ::2], d[:8, :8] @ e[:8, :8], d @ e]
+print([round(float((product - double).abs().max()), 2) for product, double in zip(products, right)])
+long = torch.randn(64, 30000)
+print(hashlib.sha256((long @ long.T).numpy().tobytes()).hexdigest())
+"""
+    for image in (pytorch_training, pytorch_inference):
+        seen = [image.run("python3", "-c", script, options=how).stdout.splitlines() for how in ((), ("-e", "DLC_SGEMM=blas"))]
+        assert [errors for errors, _ in seen] == [str([0.0] * 7)] * 2
+        if ":1.13.1-" in image.image:
+            assert seen[0][1] != seen[1][1]  # rounded otherwise: another library computed it

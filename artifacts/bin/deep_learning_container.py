@@ -15,8 +15,7 @@ import subprocess
 import sys
 from importlib import metadata
 
-# Distributions, and what their framework is called.
-FRAMEWORKS = {"mxnet": "mxnet", "tensorflow": "tensorflow", "tensorflow-cpu": "tensorflow", "torch": "torch"}
+FRAMEWORKS = ("mxnet", "tensorflow", "torch")
 
 
 def operating_system():
@@ -24,6 +23,12 @@ def operating_system():
         return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
     except OSError:
         return "unknown"
+
+
+def framework_of(distribution):
+    """Of tensorflow_cpu and tensorflow-cpu (the same name: what built the wheel chose one), mxnet-cu112; None: no framework."""
+    name = re.sub(r"-(cpu|gpu|cu\d+)$", "", distribution.replace("_", "-").lower())
+    return name if name in FRAMEWORKS else None
 
 
 def version_of(framework):
@@ -39,10 +44,9 @@ def version_of(framework):
 
 def image_information():
     packages = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    # tensorflow_cpu and tensorflow-cpu are one name, and which of them the metadata has depends on what built the wheel.
-    distribution = next((name for name in packages if name.replace("_", "-").lower() in FRAMEWORKS), None)
+    distribution = next(filter(framework_of, packages), None)
     return {
-        "framework": distribution and FRAMEWORKS[distribution.replace("_", "-").lower()],
+        "framework": distribution and framework_of(distribution),
         "framework_version": distribution and version_of(distribution),
         "container_type": os.environ.get("DLC_CONTAINER_TYPE"),
         "python": platform.python_version(),

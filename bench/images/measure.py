@@ -5,7 +5,7 @@
     measure.py FRAMEWORK model DIRECTORY      saves the network for `serve`
 
 Prints `ready` after a warm-up, then for each line one figure, until the input ends. So several containers can be warm at once and
-measure in turn, each waiting without a thread that works.
+measure in turn, the others asleep.
 import: seconds of `import FRAMEWORK` in a new process. matmul: GFLOP/s of two 1024 x 1024 float32 matrices. train: samples/s of
 a small convolutional network on 28 x 28 images in batches of 64. infer: milliseconds for one image; the last three are means over a
 window of time. --threads (default: what the image's entrypoint or the framework chose).

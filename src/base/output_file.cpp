@@ -62,19 +62,29 @@ void refuse_unfit(mode_t mode, const std::string& name) {
   }
 }
 
+struct Place {
+  std::optional<fs::path> replaced;  ///< behind all links; nullopt: the bytes go straight to what is there
+  std::optional<unsigned> mode;      ///< of the file that is replaced; nullopt: it is new
+};
+
+Place place_of(const fs::path& path) {
+  const auto status = status_of(path);
+  if (!status) {
+    return {behind_links(path), std::nullopt};
+  }
+  refuse_unfit(status->st_mode, path.string());
+  return {S_ISREG(status->st_mode) ? behind_links(path) : std::nullopt, status->st_mode & 0777U};
+}
+
 }  // namespace
 
 OutputFile::OutputFile(const fs::path& path, unsigned mode) : name_(path.string()) {
-  const auto status = status_of(path);
-  if (status) {
-    refuse_unfit(status->st_mode, name_);
-  }
-  const auto target = !status || S_ISREG(status->st_mode) ? behind_links(path) : std::nullopt;
-  if (!target) {
+  const auto place = place_of(path);
+  if (!place.replaced) {
     fd_ = open_file(name_, O_WRONLY | O_TRUNC | O_NOCTTY);
     return;
   }
-  open_beside(*target, status ? status->st_mode & 0777U : mode);
+  open_beside(*place.replaced, place.mode.value_or(mode));
 }
 
 void OutputFile::open_beside(const fs::path& target, unsigned mode) {
@@ -110,11 +120,7 @@ void OutputFile::commit() {
 }
 
 void check_output_file(const fs::path& path) {
-  const auto status = status_of(path);
-  if (status) {
-    refuse_unfit(status->st_mode, path.string());
-  }
-  if (!status || S_ISREG(status->st_mode)) {
+  if (place_of(path).replaced) {
     const OutputFile attempt(path);
   }
 }

@@ -39,8 +39,8 @@ class OutputFile {
   UniqueFd fd_;
 };
 
-/// Throws where a file could not be written there now: for a command that works long before it has the text. A FIFO is
-/// not opened for that.
+/// Throws where a file could not be put there now: for a command that works long before it has the text. What would not
+/// be replaced (a FIFO, a device, an open file by way of /dev/stdout) is left alone.
 void check_output_file(const std::filesystem::path& path);
 
 /// All of it in one call.

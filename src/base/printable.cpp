@@ -79,14 +79,14 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-std::string cut(std::string_view text, std::size_t columns) {
+std::string cut(std::string_view text, std::size_t characters) {
   std::size_t count = 0;
   std::size_t last = 0;  // where the last character that fits begins
   for (std::size_t i = 0; i < text.size(); ++i) {
     if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) {
       continue;
     }
-    if (++count > columns) {
+    if (++count > characters) {
       return std::string(text.substr(0, last)) + "…";
     }
     last = i;
@@ -97,11 +97,17 @@ std::string cut(std::string_view text, std::size_t columns) {
 std::string squeezed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   std::string result;
+  bool between = false;  // blanks have come since the last word
   for (const char c : text) {
-    const bool blank = kBlanks.find(c) != std::string_view::npos;
-    if (!blank || (!result.empty() && result.back() != ' ')) {
-      result += blank ? ' ' : c;
+    if (kBlanks.find(c) != std::string_view::npos) {
+      between = true;
+      continue;
     }
+    if (between && !result.empty()) {
+      result += ' ';
+    }
+    between = false;
+    result += c;
   }
   return result;
 }

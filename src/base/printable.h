@@ -10,10 +10,11 @@ namespace dlc {
 /// that are no UTF-8 "\xff". All else stays, backslashes too: the result is for people, JSON is for programs.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// The first `columns` characters (code points) of UTF-8 text, at least 1; where something is left out the last is "…".
-[[nodiscard]] std::string cut(std::string_view text, std::size_t columns);
+/// UTF-8 text of at most `characters` (code points: a wide one may take two columns); where something is left out the
+/// last is "…", which is all that is left for 0.
+[[nodiscard]] std::string cut(std::string_view text, std::size_t characters);
 
-/// `text` in one line: each run of blanks, tabs and line ends becomes one blank.
+/// `text` in one line: each run of blanks, tabs and line ends becomes one blank, and those around it go.
 [[nodiscard]] std::string squeezed(std::string_view text);
 
 }  // namespace dlc

@@ -60,7 +60,8 @@ std::string shown(std::string_view text) {
   }
   const auto first = text.substr(0, text.find('\n'));
   const auto line = cut(first, kShownText);
-  return "\"" + line + (first.size() < text.size() && !line.ends_with("…") ? "…" : "") + "\"";
+  const bool more = line == first && first.size() < text.size();
+  return "\"" + line + (more ? "…" : "") + "\"";
 }
 
 std::map<std::string, std::string, std::less<>> parse_parts(const std::string& text) {

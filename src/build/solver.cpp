@@ -9,7 +9,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/printable.h"
 #include "base/stop.h"
 #include "build/assemble.h"
 #include "build/cache_import.h"
@@ -250,12 +249,11 @@ class Solve {
 
   /// What an explanation calls a file system that a step takes.
   [[nodiscard]] std::string label_of(VertexId id, VertexId input) const {
-    constexpr std::size_t kShownName = 60;  // characters
     const auto& source = graph_.at(input);
     if (const auto* image = std::get_if<ImageOp>(&source.op)) {
       return "base " + image->image->name;
     }
-    return graph_.at(id).inputs[0] == input ? std::string(kStepBefore) : "stage with " + cut(squeezed(source.name), kShownName);
+    return graph_.at(id).inputs[0] == input ? std::string(kStepBefore) : "stage with " + source.name;
   }
 
   void know(VertexId id, const Digest& chain, const Digest& definition) {

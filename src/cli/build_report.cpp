@@ -50,6 +50,14 @@ std::string size_text(const ImageOutcome& outcome) {
   return fmt::format("{} MiB (baseline {} MiB, {} %)", thousands(mib), thousands(baseline), mib * 100 / baseline);
 }
 
+/// What a Dockerfile says, of any length and in many lines, as part of a line; the log has all of it.
+std::string in_line(const std::string& text, std::size_t characters) {
+  return cut(clean_line(squeezed(text)), characters);
+}
+
+constexpr std::size_t kShownStep = 90;
+constexpr std::size_t kShownReason = 110;
+
 std::string short_digest(const std::string& digest) {
   return digest.substr(0, 19);
 }
@@ -58,10 +66,11 @@ std::string short_digest(const std::string& digest) {
 std::string short_failure(const ImageOutcome& outcome) {
   const auto& message = outcome.error->message();
   const auto at = message.rfind("exit code: ");
-  if (!outcome.failed_step.empty() && at != std::string::npos) {
-    return outcome.failed_step + "   exit " + message.substr(at + 11);
+  const auto step = in_line(outcome.failed_step, kShownStep);
+  if (!step.empty() && at != std::string::npos) {
+    return step + "   exit " + message.substr(at + 11);
   }
-  return outcome.failed_step.empty() ? message : outcome.failed_step + "   " + message;
+  return step.empty() ? message : step + "   " + message;
 }
 
 std::string status_line(const ImageOutcome& outcome, std::size_t width) {
@@ -90,14 +99,13 @@ std::string status_line(const ImageOutcome& outcome, std::size_t width) {
 
 /// Why steps ran, where some were reused: otherwise everything ran, and there is nothing to explain.
 std::string reasons_text(const ImageOutcome& outcome) {
-  constexpr std::size_t kShownStep = 90;  // characters; the log has all of it
   std::string text;
   if (outcome.status != ImageStatus::built || outcome.steps.cached == 0) {
     return text;
   }
   for (const auto& reason : outcome.reasons) {
     if (!reason.reason.empty()) {
-      text += fmt::format("   {}: {}\n", cut(squeezed(reason.step), kShownStep), reason.reason);
+      text += fmt::format("   {}: {}\n", in_line(reason.step, kShownStep), in_line(reason.reason, kShownReason));
     }
   }
   return text;
@@ -126,7 +134,7 @@ std::string size_details(const ImageOutcome& outcome) {
   std::string text = outcome.growth ? growth_text(*outcome.growth) : "";
   for (const auto& layer : size.layers) {
     text += fmt::format("   layer {:<3} {:>6} MiB  {}\n", layer.number, thousands(verify::to_mib(layer.bytes)),
-                        clean_line(layer.made_by.substr(0, 100)));
+                        in_line(layer.made_by, kShownStep));
   }
   for (const auto& path : size.paths) {
     text +=

@@ -64,7 +64,6 @@ class ImageBuild {
     std::string failed_step;
     std::ranges::for_each(request_.warnings, [&](const auto& warning) { bus_.message("warning", warning); });
     try {
-      check_result_files(request_);
       lower();
       open_shell_on_failure(progress);
       const auto results = solve(failed_step);
@@ -327,6 +326,7 @@ int describe(ImageBuildRequest options, const GivenArguments& given, const Inter
 int build_image(ImageBuildRequest options, const GivenArguments& given, const GlobalOptions& global,
                 store::Store& store, const Interrupt& interrupt) {
   const auto make_directory = [&store] { return store.make_temporary_directory(); };
+  check_result_files(options);
   auto request =
       complete_request(std::move(options), given, {.make_directory = make_directory, .stop = interrupt.token()});
   ImageBuild image(request, global, store, interrupt);

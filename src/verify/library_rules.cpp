@@ -86,7 +86,7 @@ void check_reference_blas(const Subject& subject, const Report& report) {
     }
   }
   for (const auto& [library, users] : found) {
-    report(library, fmt::format("the reference BLAS is used by /{}{}; install libopenblas0-pthread", users.first,
+    report(library, fmt::format("the reference BLAS is used by /{}{}; install libopenblas0-openmp", users.first,
                                 users.second > 1 ? fmt::format(" and {} more", users.second - 1) : ""));
   }
 }

@@ -7,11 +7,13 @@ import itertools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
 import pytest
 
+pytestmark = pytest.mark.skipif(" avx2 " not in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"), reason="a processor without AVX2")
 SOURCE = pathlib.Path(__file__).resolve().parents[3] / "artifacts" / "blas" / "sgemm.c"
 
 MULTIPLY = """
@@ -45,7 +47,10 @@ ONEDNN = MULTIPLY + """
 int onednn_calls, onednn_fails;
 int dnnl_sgemm(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
                float *c, int64_t ldc) {
-  if (onednn_fails) return 3;
+  if (onednn_fails == 1) /* out of memory: it has begun */
+    for (long i = 0; i < m; ++i)
+      for (long j = 0; j < n; ++j) c[i * ldc + j] = beta == 0 ? 0 : c[i * ldc + j] * beta;
+  if (onednn_fails) return onednn_fails;
   ++onednn_calls;
   multiply(ta == 'T', tb == 'T', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   return 0;
@@ -54,12 +59,14 @@ int dnnl_sgemm(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha, c
 CALLER = """
 void cblas_sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
 void sgemm_(const char *, const char *, const int *, const int *, const int *, const float *, const float *, const int *, const float *,
-            const int *, const float *, float *, const int *, unsigned long, unsigned long);
-void call_c(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc) {
+            const int *, const float *, float *, const int *);
+void call_c(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta, float *c,
+            int ldc) {
   cblas_sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
-void call_fortran(char ta, char tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc) {
-  sgemm_(&ta, &tb, &m, &n, &k, &alpha, a, &lda, b, &ldb, &beta, c, &ldc, 1, 1);
+void call_fortran(char ta, char tb, int m, int n, int k, float alpha, const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                  int ldc) {
+  sgemm_(&ta, &tb, &m, &n, &k, &alpha, a, &lda, b, &ldb, &beta, c, &ldc); /* as C calls it: without the lengths of the strings */
 }
 """
 # Runs one product for each line of JSON and says who computed it and whether it is right.
@@ -69,7 +76,8 @@ caller = ctypes.CDLL(sys.argv[1])
 blas = ctypes.CDLL(sys.argv[2])
 try:
     onednn = ctypes.CDLL("libdnnl.so.2")
-except OSError:
+    ctypes.c_int.in_dll(onednn, "onednn_calls")
+except (OSError, ValueError):
     onednn = None
 count = lambda library, name: ctypes.c_int.in_dll(library, name).value if library else 0
 f, pad = ctypes.c_float, 3
@@ -108,7 +116,8 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sgemm")
-    (folder / "onednn").mkdir()
+    for name in ("onednn", "no-library", "no-function"):
+        (folder / name).mkdir()
 
     def compiled(name, text, *options):
         source = folder / (pathlib.Path(name).name + ".c")
@@ -117,20 +126,30 @@ def libraries(tmp_path_factory):
 
     compiled("libodd-blas.so", BLAS)
     compiled("onednn/libdnnl.so.2", ONEDNN)
+    compiled("no-function/libdnnl.so.2", "int nothing;")
+    (folder / "no-library/libdnnl.so.2").write_text("no library", encoding="utf-8")  # and not one of this machine's
     compiled("libcaller.so", CALLER, f"-L{folder}", "-l:libodd-blas.so", f"-Wl,-rpath,{folder}")
     warnings = ("-Wall", "-Wextra", "-Werror", "-fvisibility=hidden")
     subprocess.run(["gcc", "-O2", *warnings, "-shared", "-fPIC", "-o", folder / "libdlc_sgemm.so", SOURCE], check=True)
     return folder
 
 
-def products(libraries, cases, onednn=True, **variables):
-    """[(who computed it, whether it is right)] of each case."""
-    environment = {**os.environ, "LD_PRELOAD": str(libraries / "libdlc_sgemm.so"), **variables}
-    if onednn:
-        environment["LD_LIBRARY_PATH"] = str(libraries / "onednn")
+def run(libraries, cases, onednn="onednn", **variables):
+    """onednn: the folder with libdnnl.so.2."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LD_PRELOAD": str(libraries / "libdlc_sgemm.so"),
+        "LD_LIBRARY_PATH": str(libraries / onednn),
+        **variables,
+    }
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     command = [sys.executable, "-c", DRIVER, str(libraries / "libcaller.so"), str(libraries / "libodd-blas.so")]
-    done = subprocess.run(command, input=lines, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, input=lines, env=environment, capture_output=True, text=True, check=False)
+
+
+def products(libraries, cases, **how):
+    """[(who computed it, whether it is right)] of each case."""
+    done = run(libraries, cases, **how)
     assert (done.returncode, done.stderr) == (0, "")
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
@@ -168,28 +187,41 @@ def test_what_onednn_does_otherwise_stays_with_the_blas(libraries):
     cases = [
         case(800, 800, 0, beta=2),  # BLAS multiplies C by beta
         case(80, 80, 80, alpha=0, beta=2),
-        case(80, 80, 80, fails=1),
+        *(case(80, 80, 80, order, fails=fails, beta=2) for order in (101, 102, "fortran") for fails in (2, 3)),
+        case(80, 80, 80, fails=1),  # out of memory with nothing in C that counts
     ]
-    assert products(libraries, cases) == [(["blas"], True)] * 3
-    assert [by for by, _ in products(libraries, [case(100, 100, 100, ta=115)])] == [["blas"]]  # no value of BLAS's: its error
+    assert products(libraries, cases) == [(["blas"], True)] * len(cases)
+    wrong = [case(100, 100, 100, ta=115), case(100, 100, 100, "fortran", "X")]  # the BLAS's to refuse
+    assert [by for by, _ in products(libraries, wrong)] == [["blas"]] * 2
+
+
+def test_a_product_that_failed_in_the_middle_is_not_begun_anew(libraries):
+    done = run(libraries, [case(80, 80, 80, fails=1, beta=2)])
+    assert done.returncode == -signal.SIGABRT
+    assert done.stderr == "libdlc_sgemm.so: oneDNN failed with status 1 in the middle of a product: out of memory?\n"
 
 
 def test_without_onednn_all_stay_with_the_blas(libraries):
-    assert products(libraries, [case(80, 80, 80), case(2, 2, 2, "fortran")], onednn=False) == [(["blas"], True)] * 2
+    for folder in ("no-library", "no-function"):
+        assert products(libraries, [case(80, 80, 80), case(2, 2, 2, "fortran")], onednn=folder) == [(["blas"], True)] * 2
     assert products(libraries, [case(80, 80, 80)], DLC_SGEMM="blas") == [(["blas"], True)]
 
 
-def test_no_blas_is_said(libraries, tmp_path):
-    source = tmp_path / "alone.c"
-    source.write_text(CALLER, encoding="utf-8")
-    library = tmp_path / "alone.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
-    script = f"import ctypes; ctypes.CDLL('{library}').call_c(101, 111, 111, 1, 1, 1, *[None] * 7)"
-    # The host may have an OpenBLAS: names that only this test has.
-    shim = tmp_path / "shim.so"
+def test_a_caller_without_a_blas_gets_the_usual_one_or_is_told(libraries, tmp_path):
+    """The host may have an OpenBLAS, so the names are ones that only this test has."""
     text = SOURCE.read_text(encoding="utf-8").replace("libopenblas.so.0", "libnone.so.0").replace("libblas.so.3", "libnone.so.3")
-    (tmp_path / "shim.c").write_text(text, encoding="utf-8")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", shim, tmp_path / "shim.c"], check=True)
-    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "LD_PRELOAD": str(shim)}, capture_output=True, text=True, check=False)
-    assert done.returncode == -6
-    assert done.stderr == "libdlc_sgemm.so: no BLAS has cblas_sgemm: take this library out of LD_PRELOAD\n"
+    for name, source in (("alone", CALLER), ("shim", text)):
+        (tmp_path / f"{name}.c").write_text(source, encoding="utf-8")
+        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", tmp_path / f"{name}.so", tmp_path / f"{name}.c"], check=True)
+    script = f"import ctypes; ctypes.CDLL('{tmp_path}/alone.so').call_c(101, 111, 111, 0, 1, 1, *[None] * 8)"
+
+    def call(**variables):
+        environment = {"LD_PRELOAD": str(tmp_path / "shim.so"), "LD_LIBRARY_PATH": str(tmp_path), **variables}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    assert call() == (-signal.SIGABRT, "libdlc_sgemm.so: no BLAS has cblas_sgemm: take this library out of LD_PRELOAD\n")
+    (tmp_path / "libnone.so.3").symlink_to(libraries / "libodd-blas.so")
+    assert call() == (0, "")
+    (tmp_path / "libnone.so.3").unlink()
+    assert call(LD_PRELOAD=f"{tmp_path}/shim.so {libraries}/libodd-blas.so") == (0, "")

@@ -60,6 +60,8 @@ TEST_F(OutputFileTest, ACheckThrowsWhereWritingWouldAndLeavesNothing) {
   check_output_file("/dev/null");
   ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
   check_output_file(at("fifo"));  // waits for no reader
+  const UniqueFd open = open_file(at("old"), O_WRONLY);
+  check_output_file("/proc/self/fd/" + std::to_string(open.get()));
   EXPECT_THROW(check_output_file(directory_.path()), Error);
   EXPECT_THROW(check_output_file(at("missing/file")), Error);
   EXPECT_EQ(read_file(at("old")), "text");

@@ -38,12 +38,14 @@ TEST(Cut, CountsCharactersAndShowsThatSomethingIsMissing) {
   EXPECT_EQ(cut("größer", 5), "größ…");
   EXPECT_EQ(cut("größer", 3), "gr…");
   EXPECT_EQ(cut("größer", 1), "…");
-  EXPECT_EQ(cut("", 1), "");
+  EXPECT_EQ(cut("a", 0), "…");
+  EXPECT_EQ(cut("", 0), "");
 }
 
 TEST(Squeezed, IsOneLine) {
-  EXPECT_EQ(squeezed("a  b\n\t c\r\n"), "a b c ");
+  EXPECT_EQ(squeezed("a  b\n\t c\r\n"), "a b c");
   EXPECT_EQ(squeezed("  a"), "a");
+  EXPECT_EQ(squeezed(" \n"), "");
   EXPECT_EQ(squeezed(""), "");
 }
 

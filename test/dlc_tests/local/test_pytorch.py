@@ -42,3 +42,23 @@ print(hashlib.sha256((long @ long.T).numpy().tobytes()).hexdigest())
         assert [errors for errors, _ in seen] == [str([0.0] * 7)] * 2
         if ":1.13.1-" in image.image:
             assert seen[0][1] != seen[1][1]  # rounded otherwise: another library computed it
+
+
+def test_a_forked_child_multiplies_too(pytorch_training, pytorch_inference):
+    """With threads of OpenMP in the parent it would wait for ones that it does not have."""
+    script = """
+import multiprocessing, sys, time
+import numpy as np
+if sys.argv[1] == "torch":
+    import torch
+def work(_):
+    if sys.argv[1] == "torch":
+        return float((torch.ones(300, 300) @ torch.ones(300, 300)).sqrt()[0, 0])
+    return float((np.ones((300, 900), "f") @ np.ones((900, 300), "f"))[0, 0]) + float((np.ones((500, 500)) @ np.ones((500, 500)))[1, 1])
+work(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print({round(value) for value in pool.map_async(work, range(4)).get(30)})
+"""
+    for image in (pytorch_training, pytorch_inference):
+        for library, value in ("numpy", 1400), ("torch", 17):
+            assert image.run("python3", "-c", script, library, options=("-e", "OMP_NUM_THREADS=4")).stdout == f"{{{value}}}\n"

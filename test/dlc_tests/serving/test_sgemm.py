@@ -130,7 +130,7 @@ def libraries(tmp_path_factory):
     (folder / "no-library/libdnnl.so.2").write_text("no library", encoding="utf-8")  # and not one of this machine's
     compiled("libcaller.so", CALLER, f"-L{folder}", "-l:libodd-blas.so", f"-Wl,-rpath,{folder}")
     warnings = ("-Wall", "-Wextra", "-Werror", "-fvisibility=hidden")
-    subprocess.run(["gcc", "-O2", *warnings, "-shared", "-fPIC", "-o", folder / "libdlc_sgemm.so", SOURCE], check=True)
+    subprocess.run(["gcc", "-O2", *warnings, "-shared", "-fPIC", "-o", folder / "libdlc_sgemm.so", *SOURCE.parent.glob("*.c")], check=True)
     return folder
 
 

@@ -55,7 +55,9 @@ def test_a_key_from_a_mounted_secret(container, port, tmp_path):
     (tmp_path / "id_ed25519").symlink_to("..data/id_ed25519")
     options = ("-v", f"{tmp_path}:/root/.ssh:ro", "-e", "DLC_SSH=1", "-e", f"DLC_SSH_PORT={port}", "--tmpfs", "/run")
     done = container.run("sh", "-c", MPIRUN, options=options)
-    assert (sorted(done.stdout.splitlines()), done.stderr) == (["0 ssh", "1 ssh"], "")
+    # Open MPI names a race of its own on a busy machine: it moves a child to a process group that has begun its program already.
+    said = [line for line in done.stderr.splitlines() if "setpgid(" not in line]
+    assert (sorted(done.stdout.splitlines()), said) == (["0 ssh", "1 ssh"], [])
     key.write_text("no key\n", encoding="ascii")
     done = container.run("true", options=options)
     assert "dlc_ssh: /root/.ssh/id_ed25519 is no private key without a passphrase" in done.stderr

@@ -42,30 +42,5 @@ TEST(BuildMetrics, one_line_for_each_figure_of_an_image) {
   EXPECT_THAT(text, HasSubstr("dlc_image_build_success{image=\"child:1\""));
 }
 
-TEST(BuildReport, images_left_out_are_named) {
-  const auto image = planned();
-  ImageOutcome done;
-  done.image = &image;
-  done.name = "pr-mxnet-training:1";
-  done.status = ImageStatus::up_to_date;
-  const ReportContext context{.not_selected = 1, .left_out = {{"gpu:1", "it requires nvidia-gpu: no driver"}}};
-  EXPECT_THAT(render_report({done}, context), HasSubstr("gpu:1                 Left out    it requires nvidia-gpu"));
-  EXPECT_THAT(render_json({done}, context), HasSubstr("\"reason\": \"it requires nvidia-gpu: no driver\""));
-}
-
-TEST(BuildReport, an_image_that_is_too_large_says_what_grew) {
-  const auto image = planned();
-  ImageOutcome failed;
-  failed.image = &image;
-  failed.name = "pr-mxnet-training:1";
-  failed.status = ImageStatus::failed;
-  failed.error.emplace(ErrorKind::failed, "size 9 MiB is over 1.2 x the baseline of 4 MiB");
-  failed.size.over = true;
-  failed.growth = verify::Growth{.bytes = 6 << 20, .paths = {{"/tool", 5 << 20, 0}}};
-  EXPECT_THAT(render_report({failed}, {}), HasSubstr("   +6 MiB since the last build:  /tool +5\n"));
-  failed.growth = verify::Growth{.bytes = -(2 << 20), .paths = {}};
-  EXPECT_THAT(render_report({failed}, {}), HasSubstr("   -2 MiB since the last build:\n"));
-}
-
 }  // namespace
 }  // namespace dlc::cli

@@ -60,3 +60,20 @@ print(seen, right(large, batches[1][3] / 7))
     for how, expected in ((), True), (("-e", "DLC_SGEMM=blas"), False):
         printed = mxnet_training.run("python3", "-c", script, options=how).stdout
         assert printed == f"{[False, True, False, True, expected]} True\n"
+
+
+def test_freed_memory_serves_the_next_step(mxnet_training, mxnet_inference):
+    """A block that went back to the kernel costs 4096 page faults when it is wanted again."""
+    script = """
+import resource
+import mxnet as mx
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+mx.nd.ones(4 << 20).wait_to_read()
+before = faults()
+for _ in range(10):
+    mx.nd.ones(4 << 20).wait_to_read()
+print(faults() - before)
+"""
+    for image in (mxnet_training, mxnet_inference):
+        seen = [int(image.run("python3", "-c", script, options=how).stdout) for how in ((), ("-e", "MALLOC_CONF="))]
+        assert seen[0] < 400 < 10 * 4096 <= seen[1]

@@ -23,7 +23,7 @@ MOUNTED_KEY = pathlib.Path("/root/.ssh/id_ed25519")
 FOLDER = pathlib.Path("/run/dlc")
 KEY = FOLDER / "id_ed25519"
 CLIENT = pathlib.Path("/etc/ssh/ssh_config.d/dlc.conf")
-SESSION_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "OPENBLAS_CORETYPE", "DLC_SGEMM", "MALLOC_CONF")
+SESSION_VARIABLES = ("LD_LIBRARY_PATH", "LD_PRELOAD", "OPENBLAS_CORETYPE", "DLC_SGEMM")
 PKCS8 = bytes.fromhex("302e020100300506032b657004220420")  # an Ed25519 private key of 32 bytes follows
 
 

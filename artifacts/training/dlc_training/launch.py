@@ -11,7 +11,7 @@ TORCH_PORT = 7777
 TENSORFLOW_PORT = 8890
 # Variables (or how they begin) that mpirun hands on to the other hosts.
 PASSED = ("SM_", "SAGEMAKER_", "PYTHONPATH", "PYTHONUNBUFFERED", "LD_PRELOAD", "LANG")
-PASSED += ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "DLC_SGEMM", "MALLOC_CONF")
+PASSED += ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "DLC_SGEMM")
 # Launchers of SageMaker that need AWS's own libraries, which this image does not have.
 MISSING = {
     "sagemaker_distributed_dataparallel_enabled": "the smdistributed data parallel library",

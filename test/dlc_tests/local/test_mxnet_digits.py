@@ -75,5 +75,5 @@ mx.nd.waitall()
 print(before - resident())
 """
     for image in (mxnet_training, mxnet_inference):
-        kept, given_back = (int(image.run("python3", "-c", script, options=how).stdout) for how in ((), ("-e", "MALLOC_CONF=")))
+        kept, given_back = (int(image.run("python3", "-c", script, options=how).stdout) for how in ((), ("-e", "TCMALLOC_AGGRESSIVE_DECOMMIT=t")))
         assert kept < 1 << 20 < 15 << 20 < given_back

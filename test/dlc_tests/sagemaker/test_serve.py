@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from endpoints import CSV, JSON, NPY, START_SECONDS, decoded, encoded, message
+from endpoints import CSV, JSON, NPY, START_SECONDS, decoded, encoded, message, npy
 from models import PACKAGE, add_code, damaged
 
 MIB = 1024 * 1024
@@ -46,6 +46,17 @@ def predict_fn(data, model):
     if (data > 100).any(): time.sleep(1.5)
     assert model == "read-only"
     return data * 0 + len(data)
+"""
+
+
+# Answers with the resident memory of the worker and of the server, in MiB.
+MEMORY = """
+import os
+def model_fn(model_dir): return None
+def predict_fn(data, model):
+    data = data * 2 + 1
+    pages = [int(open(f"/proc/{process}/statm").read().split()[1]) for process in ("self", os.getppid())]
+    return [count // 256 for count in pages]
 """
 
 
@@ -145,6 +156,22 @@ def test_code_packages_batches_and_a_stop_that_finishes_what_runs(serve, tmp_pat
     thread.join()
     assert late[0][:2] == (200, b"[[1]]")
     assert server.ping() is None
+
+
+def test_memory_levels_out(serve, tmp_path):
+    """An allocator that keeps free memory and does not find it again took 10 MiB more with each of these requests."""
+    server = serve(add_code(tmp_path, {"inference.py": MEMORY}), SAGEMAKER_MODEL_SERVER_WORKERS="2", DLC_QUEUE_SIZE="4")
+    server.wait(seconds=START_SECONDS).wait_for_workers("2/2", 120)
+    body = npy([0] * (15 << 20))
+
+    def highest(requests):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda _: server.invoke(body, NPY), range(requests)))
+        assert {status for status, _, _ in answers} == {200}
+        return [max(values) for values in zip(*(json.loads(answer) for _, answer, _ in answers))]
+
+    before, after = highest(20), highest(60)
+    assert [late - early < 150 for early, late in zip(before, after)] == [True, True], (before, after)
 
 
 def test_a_model_that_is_loaded_when_the_stop_comes(serve, tmp_path):

@@ -171,7 +171,7 @@ def test_memory_levels_out(serve, tmp_path):
         return [max(values) for values in zip(*(json.loads(answer) for _, answer, _ in answers))]
 
     before, after = highest(20), highest(60)
-    assert [late - early < 150 for early, late in zip(before, after)] == [True, True], (before, after)
+    assert all(late - early < 150 for early, late in zip(before, after)), (before, after)
 
 
 def test_a_model_that_is_loaded_when_the_stop_comes(serve, tmp_path):

@@ -2,10 +2,9 @@
 import os
 import signal
 import sys
-import time
 import traceback
 
-from dlc_training import hosts, launch, log, source
+from dlc_training import hosts, launch, log, mpi, source
 from dlc_training.environment import read_job
 from dlc_training.errors import TrainingError
 from dlc_training.log import say
@@ -72,26 +71,6 @@ def failure_text(script, status, program):
     return f"{text}:\n{tail[-room:]}" if tail else text
 
 
-def wait_for_first_host(host):
-    """On the other hosts of an MPI job: as long as the first one's ssh port answers there may be work for this one."""
-    import socket
-
-    text = os.environ.get("DLC_SSH_PORT") or "22"
-    if not (text.isdecimal() and 0 < int(text) < 65536):
-        raise TrainingError(f"DLC_SSH_PORT is {text!r}, not a port")
-    seen = False
-    for attempt in range(10**9):
-        try:
-            socket.create_connection((host, int(text)), 5).close()
-            seen = True
-        except OSError:
-            if seen or attempt > 60:
-                break
-        time.sleep(5)
-    if not seen:
-        raise TrainingError(f"the first host {host} did not answer on its ssh port")
-
-
 def train(variables, base):
     job = read_job(variables)
     hosts.check(job)
@@ -102,9 +81,11 @@ def train(variables, base):
         os.makedirs(folder, exist_ok=True)
     command, environment = launch.plan(job, path)
     if command is None:
-        wait_for_first_host(job.hosts[0])
+        mpi.wait_for_first_host(job.hosts[0])
         write_output(base, "success", "")
         return 0
+    if job.switched_on("sagemaker_mpi_enabled"):
+        mpi.wait_for_other_hosts(job.hosts[1:], hosts.timeout(job))
     say(f"running {' '.join(command)}")
     script = Script(command, job.code_dir, environment)
     try:
@@ -126,6 +107,7 @@ def main():
         signal.signal(number, stop_before_script)
     try:
         remove_old_output(base)
+        mpi.not_ready()
         return train(dict(os.environ), base)
     except TrainingError as error:
         write_output(base, "failure", str(error))

@@ -66,12 +66,17 @@ def wait_for_hosts(hosts, seconds):
         time.sleep(0.05)
 
 
-def check(job):
+def timeout(job):
+    """How many seconds a host may be out of reach."""
     text = job.variables.get("DLC_HOSTS_TIMEOUT", "120")
     try:
-        seconds = float(text)
+        return float(text)
     except ValueError:
         raise TrainingError(f"DLC_HOSTS_TIMEOUT is {text!r}, not a number of seconds") from None
+
+
+def check(job):
+    seconds = timeout(job)
     if len(job.hosts) == 1 and not resolves_at_once(job.hosts[0]) and add_to_hosts_file(job.hosts[0]):
         say(f"{job.hosts[0]}, this container, did not resolve; it is in /etc/hosts now")
         return

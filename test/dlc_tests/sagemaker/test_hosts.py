@@ -73,16 +73,17 @@ def namespaces():
                 subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
-def run_job(framework, namespaces, base, scripts, hyperparameters):
-    """{host: (exit status, lines of JSON that it printed, all of its output)}"""
+def run_job(framework, namespaces, base, scripts, hyperparameters, late=None):
+    """{host: (exit status, lines of JSON that it printed, all of its output)}. `late`: on that host `train` begins eight seconds after its sshd."""
     started = {}
     try:
         for host, name in namespaces.items():
             make_job(base / host, scripts, hyperparameters, {"current_host": host, "hosts": list(HOSTS), "network_interface_name": "dlc0"})
             options = ["--hostname", host, "-v", f"{base / host}:/opt/ml", "-e", "TRAINING_JOB_ARN=arn:aws:sagemaker:of:this:test"]
             options += [word for other, address in HOSTS.items() for word in ("--add-host", f"{other}:{address}")]
+            train = ["bash", "-c", "sleep 8 && exec train"] if host == late else ["train"]
             # Not `ip netns exec`: that mounts another /sys, without the control groups that the runtime needs.
-            command = ["nsenter", f"--net=/run/netns/{name}", *framework.training.command("train", options=options)]
+            command = ["nsenter", f"--net=/run/netns/{name}", *framework.training.command(*train, options=options)]
             with open(base / f"{host}.log", "w", encoding="utf-8") as log:
                 started[host] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         statuses = {host: process.wait(300) for host, process in started.items()}
@@ -132,6 +133,18 @@ def test_mpi_when_a_process_on_the_other_host_fails(framework, namespaces, tmp_p
     assert written(tmp_path, "algo-1", "failure").startswith("train.py ended with exit status 1:\n")
     assert "of rank 3" in done["algo-1"][2]
     assert done["algo-2"][0] == 0, done["algo-2"][2]
+
+
+@has_mpi
+@pytest.mark.parametrize("late", HOSTS)
+def test_mpi_when_a_host_is_late(framework, namespaces, tmp_path, late):
+    """As one that installs more packages: mpirun starts nothing before it is ready, and it does not miss a short job."""
+    script = "import os\nos.write(1, (b'{\"prepared\": %d}\\n' % os.path.isdir('/opt/ml/output/data')))\n"
+    done = run_job(framework, namespaces, tmp_path, {"train.py": script}, MPI_SETTINGS, late)
+    for host in HOSTS:
+        assert done[host][0] == 0, done[host][2]
+        assert written(tmp_path, host, "success") == ""
+    assert done["algo-1"][1] == [{"prepared": 1}] * 4
 
 
 OWN_LAUNCHERS = {

@@ -1,0 +1,73 @@
+"""The hosts of an MPI job wait for one another. mpirun, on the first, starts programs on all of them through ssh, which answers as
+soon as a container runs: a host that still installs packages would be used too early, and could come when a short job is over."""
+import contextlib
+import os
+import socket
+import subprocess
+import time
+
+from dlc_training.errors import TrainingError
+from dlc_training.log import say
+
+READY = "/tmp/dlc-training-ready"  # there while `train` waits on a host that is not the first
+FIRST_HOST_SECONDS = 300
+MESSAGE_SECONDS = 30
+
+
+def ssh_port():
+    text = os.environ.get("DLC_SSH_PORT") or "22"
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise TrainingError(f"DLC_SSH_PORT is {text!r}, not a port")
+    return int(text)
+
+
+def answers(host, port):
+    try:
+        socket.create_connection((host, port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for_first_host(host):
+    """On the other hosts: as long as the first one's sshd answers there may be work for this one."""
+    port = ssh_port()
+    last = time.monotonic() + FIRST_HOST_SECONDS
+    while not answers(host, port):
+        if time.monotonic() > last:
+            raise TrainingError(f"the first host {host} did not answer on its ssh port {port} in {FIRST_HOST_SECONDS} s")
+        time.sleep(0.5)
+    try:
+        with open(READY, "wb"):
+            pass
+        while answers(host, port):
+            time.sleep(5)
+    finally:
+        not_ready()
+
+
+def not_ready():
+    """Also before anything else: a killed container that is started again still has the file."""
+    with contextlib.suppress(OSError):
+        os.unlink(READY)
+
+
+def wait_for_other_hosts(hosts, seconds):
+    """On the first host: returns when all are ready; TrainingError when one's sshd has not answered for `seconds`."""
+    for host in hosts:
+        start = heard = said = time.monotonic()
+        while True:
+            command = ["ssh", "-o", "ConnectTimeout=5", host, "test", "-e", READY]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            now = time.monotonic()
+            if done.returncode == 0:
+                break
+            if done.returncode != 255:  # 255 is ssh's own
+                heard = now
+            elif now - heard >= seconds:
+                reason = done.stderr.decode("utf-8", "replace").strip()
+                raise TrainingError(f"the host {host} has not answered by ssh for {seconds:g} s: {reason}")
+            if now - said >= MESSAGE_SECONDS:
+                said = now
+                say(f"waiting for `train` on {host} to be ready ({now - start:.0f} s)")
+            time.sleep(0.5)

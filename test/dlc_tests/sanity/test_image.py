@@ -81,6 +81,12 @@ def test_an_ordinary_user_runs_it(container):
     assert container.run("python3", "-c", f"import {package}; print('imported')", options=options).stdout.endswith("imported\n")
 
 
+def test_zeros_take_no_memory_before_they_are_touched(container):
+    """An allocator may clear all at once: the container would be killed."""
+    script = 'import numpy as np; zeros = np.zeros(4 << 30, "u1"); zeros[::1 << 30] = 1; print(zeros[:2], zeros[-1])'
+    assert container.run("python3", "-c", script, options=("-m", "1g")).stdout == "[1 0] 0\n"
+
+
 def test_exit_status_is_passed_on(container):
     container.run("sh", "-c", "exit 41", status=41)
 

@@ -70,9 +70,12 @@ def timeout(job):
     """How many seconds a host may be out of reach."""
     text = job.variables.get("DLC_HOSTS_TIMEOUT", "120")
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise TrainingError(f"DLC_HOSTS_TIMEOUT is {text!r}, not a number of seconds") from None
+        seconds = -1
+    if not seconds >= 0:  # NaN, too
+        raise TrainingError(f"DLC_HOSTS_TIMEOUT is {text!r}, not a number of seconds")
+    return seconds
 
 
 def check(job):

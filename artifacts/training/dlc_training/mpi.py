@@ -15,6 +15,7 @@ MESSAGE_SECONDS = 30
 
 
 def ssh_port():
+    """DLC_SSH_PORT, which dlc_ssh.py has made ssh's own; TrainingError where it is no port."""
     text = os.environ.get("DLC_SSH_PORT") or "22"
     if not (text.isdecimal() and 0 < int(text) < 65536):
         raise TrainingError(f"DLC_SSH_PORT is {text!r}, not a port")
@@ -54,6 +55,7 @@ def not_ready():
 
 def wait_for_other_hosts(hosts, seconds):
     """On the first host: returns when all are ready; TrainingError when one's sshd has not answered for `seconds`."""
+    ssh_port()
     for host in hosts:
         start = heard = said = time.monotonic()
         while True:
@@ -69,5 +71,6 @@ def wait_for_other_hosts(hosts, seconds):
                 raise TrainingError(f"the host {host} has not answered by ssh for {seconds:g} s: {reason}")
             if now - said >= MESSAGE_SECONDS:
                 said = now
-                say(f"waiting for `train` on {host} to be ready ({now - start:.0f} s)")
+                what = "sshd" if done.returncode == 255 else "`train`"
+                say(f"waiting for {what} on {host} to be ready ({now - start:.0f} s)")
             time.sleep(0.5)

@@ -208,6 +208,12 @@ def test_a_host_that_does_not_resolve(job):
     assert "do not resolve to an address after 2 s: algo-2.invalid" in failure(job)
 
 
+@pytest.mark.parametrize("seconds", ["soon", "nan", "-1"])
+def test_a_time_for_hosts_that_is_none(job, seconds):
+    done = job(SHOW, variables={"DLC_HOSTS_TIMEOUT": seconds})
+    assert (done.returncode, failure(job)) == (1, f"DLC_HOSTS_TIMEOUT is {seconds!r}, not a number of seconds")
+
+
 def test_a_config_that_is_broken(job):
     command, environment = job.prepare(SHOW)
     (job.base / "input" / "config" / "hyperparameters.json").write_text("{", encoding="utf-8")
@@ -339,11 +345,12 @@ def test_torch_distributed_with_a_shell_script(job):
     )
 
 
-def test_a_job_whose_first_host_has_no_port(job, tmp_path, monkeypatch):
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_job_whose_hosts_have_no_port(job, host, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "mpirun").write_text("#!/bin/sh\n", encoding="utf-8")
     (tmp_path / "mpirun").chmod(0o755)
-    resources = {"current_host": "127.0.0.1", "hosts": ["localhost", "127.0.0.1"]}
+    resources = {"current_host": host, "hosts": ["localhost", "127.0.0.1"]}
     done = job("", {"sagemaker_mpi_enabled": "true"}, resources, variables={"DLC_SSH_PORT": "ssh"})
     assert (done.returncode, failure(job)) == (1, "DLC_SSH_PORT is 'ssh', not a port")
 

@@ -11,6 +11,7 @@ from dlc_training.log import say
 
 READY = "/tmp/dlc-training-ready"  # there while `train` waits on a host that is not the first
 FIRST_HOST_SECONDS = 300
+SILENT_SECONDS = 60
 MESSAGE_SECONDS = 30
 
 
@@ -41,10 +42,23 @@ def wait_for_first_host(host):
     try:
         with open(READY, "wb"):
             pass
-        while answers(host, port):
-            time.sleep(5)
+        stay_with(host, port)
     finally:
         not_ready()
+
+
+def stay_with(host, port):
+    """Until its sshd has gone: a host that refuses has none, one that is silent may be cut off for a while."""
+    heard = time.monotonic()
+    while time.monotonic() - heard < SILENT_SECONDS:
+        try:
+            socket.create_connection((host, port), 5).close()
+            heard = time.monotonic()
+        except ConnectionRefusedError:
+            return
+        except OSError as error:
+            say(f"the first host {host} does not answer: {error}")
+        time.sleep(5)
 
 
 def not_ready():
@@ -59,7 +73,7 @@ def wait_for_other_hosts(hosts, seconds):
     for host in hosts:
         start = heard = said = time.monotonic()
         while True:
-            command = ["ssh", "-o", "ConnectTimeout=5", host, "test", "-e", READY]
+            command = ["ssh", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=5", host, "test", "-e", READY]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
             now = time.monotonic()
             if done.returncode == 0:

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 from containers import make_job
@@ -145,6 +146,19 @@ def test_mpi_when_a_host_is_late(framework, namespaces, tmp_path, late):
         assert done[host][0] == 0, done[host][2]
         assert written(tmp_path, host, "success") == ""
     assert done["algo-1"][1] == [{"prepared": 1}] * 4
+
+
+@has_mpi
+def test_mpi_when_the_network_fails_for_a_while(framework, namespaces, tmp_path):
+    scripts = {"train.py": "import time; time.sleep(16); print('{}')"}
+    cut = [threading.Timer(at, ip, ("-n", namespaces["algo-2"], "link", "set", "dlc0", state)) for at, state in ((7, "down"), (13, "up"))]
+    for timer in cut:
+        timer.start()
+    done = run_job(framework, namespaces, tmp_path, scripts, MPI_SETTINGS)
+    assert "does not answer" in done["algo-2"][2]
+    for host in HOSTS:
+        assert done[host][0] == 0, done[host][2]
+    assert done["algo-1"][1] == [{}] * 4
 
 
 OWN_LAUNCHERS = {

@@ -23,9 +23,14 @@ def ssh_port():
     return int(text)
 
 
+def connect(host, port):
+    """To see that its sshd is there; OSError where it is not."""
+    socket.create_connection((host, port), 5).close()
+
+
 def answers(host, port):
     try:
-        socket.create_connection((host, port), 5).close()
+        connect(host, port)
     except OSError:
         return False
     return True
@@ -52,7 +57,7 @@ def stay_with(host, port):
     heard = time.monotonic()
     while time.monotonic() - heard < SILENT_SECONDS:
         try:
-            socket.create_connection((host, port), 5).close()
+            connect(host, port)
             heard = time.monotonic()
         except ConnectionRefusedError:
             return
@@ -67,24 +72,30 @@ def not_ready():
         os.unlink(READY)
 
 
+def ask(host):
+    """(whether its `train` is ready, what ssh said where the host did not answer, else None)"""
+    command = ["ssh", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=5", host, "test", "-e", READY]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    unheard = done.returncode == 255  # ssh's own status
+    return done.returncode == 0, done.stderr.decode("utf-8", "replace").strip() if unheard else None
+
+
 def wait_for_other_hosts(hosts, seconds):
     """On the first host: returns when all are ready; TrainingError when one's sshd has not answered for `seconds`."""
     ssh_port()
     for host in hosts:
         start = heard = said = time.monotonic()
         while True:
-            command = ["ssh", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=5", host, "test", "-e", READY]
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-            now = time.monotonic()
-            if done.returncode == 0:
+            ready, reason = ask(host)
+            if ready:
                 break
-            if done.returncode != 255:  # 255 is ssh's own
+            now = time.monotonic()
+            if reason is None:
                 heard = now
             elif now - heard >= seconds:
-                reason = done.stderr.decode("utf-8", "replace").strip()
                 raise TrainingError(f"the host {host} has not answered by ssh for {seconds:g} s: {reason}")
             if now - said >= MESSAGE_SECONDS:
                 said = now
-                what = "sshd" if done.returncode == 255 else "`train`"
+                what = "`train`" if reason is None else "sshd"
                 say(f"waiting for {what} on {host} to be ready ({now - start:.0f} s)")
             time.sleep(0.5)

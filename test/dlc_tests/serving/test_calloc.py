@@ -1,4 +1,4 @@
-"""calloc.c, preloaded: blocks of zeros at every size and place, which take no memory before they are touched."""
+"""calloc.c, preloaded: blocks of zeros, which take no memory before they are touched."""
 import pathlib
 import resource
 import subprocess
@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[3] / "artifacts" / "malloc" / "calloc.c"
-# Takes, checks, fills and frees blocks, so that later ones are of used memory. An allocator of its own, as simple as can be,
-# stands for tcmalloc: one area, which the next block of all begins anew; glibc's would give large blocks back to the kernel.
+# Its own allocator stands for tcmalloc: all large blocks begin at one place, so that each is of memory that was filled before.
+# glibc's would give it back to the kernel.
 PROGRAM = """
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ int main(int argc, char **argv) {
     if (block[-1] != 'x' || block[count] != 'x') return puts("beside the block"), 1;
   }
   long before = resident();
-  char *block = calloc(1UL << 30, 2);
-  block[1UL << 30] = 1;
+  char *block = calloc(1UL << 27, 2);
+  block[1UL << 27] = 1;
   printf("%d %p %p\\n", resident() - before < 4 << 20, calloc(1UL << 31, 4), calloc(-1UL, 2));
   return 0;
 }
